@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the integration tests. README.md beside this file introduces them."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from vslib.lab import Lab           # noqa: E402 (the path above comes first)
+from vslib.sides import SIDES       # noqa: E402
+
+
+@pytest.fixture
+def lab():
+    """An empty Lab that is cleaned up after the test."""
+    made = Lab()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ours():
+    """Our side."""
+    return SIDES['ours']
+
+
+@pytest.fixture
+def debian():
+    """Debian's side."""
+    return SIDES['debian']
+
+
+@pytest.fixture(params=sorted(SIDES, reverse=True), ids=str)
+def side(request):
+    """Each side in turn, for tests with one program under test."""
+    return SIDES[request.param]
+
+
+@pytest.fixture(params=sorted(SIDES, reverse=True), ids=lambda name: f'sw={name}')
+def switch_side(request):
+    """Each side in turn: whose vde_switch."""
+    return SIDES[request.param]
+
+
+@pytest.fixture(params=sorted(SIDES, reverse=True), ids=lambda name: f'plug={name}')
+def plug_side(request):
+    """Each side in turn: whose plug, library or namespace tools."""
+    return SIDES[request.param]
+
+
+@pytest.fixture
+def switch(lab, switch_side):
+    """A running switch of each side in turn, with default options and a management socket."""
+    return lab.switch(switch_side)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show what the programs of a failed test printed."""
+    outcome = yield
+    report = outcome.get_result()
+    made = getattr(item, 'funcargs', {}).get('lab')
+    if not report.failed or made is None:
+        return
+    for proc in made.procs:
+        try:
+            report.sections.append((f'{proc.name} {call.when}', proc.describe()))
+        except ValueError:          # its log is closed already
+            continue

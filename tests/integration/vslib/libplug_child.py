@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run as a program: loads the libvdeplug named in argv[1] and serves JSON requests on stdin.
+
+Each request is a line with an object whose "op" is a function below; the answer is a line with
+{"result": ...} or {"error": errno}.
+"""
+
+import ctypes
+import json
+import os
+import select
+import sys
+import time
+
+BUFFER = 65536
+
+
+class OpenArgs(ctypes.Structure):
+    """struct vde_open_args"""
+    _fields_ = [('port', ctypes.c_int), ('group', ctypes.c_char_p), ('mode', ctypes.c_uint)]
+
+
+class Library:
+    """The C functions with their shapes."""
+
+    def __init__(self, path):
+        lib = ctypes.CDLL(path, use_errno=True)
+        self.open = lib.vde_open_real
+        self.open.restype = ctypes.c_void_p
+        self.open.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int,
+                              ctypes.POINTER(OpenArgs)]
+        for name in ('recv', 'send'):
+            function = getattr(lib, 'vde_' + name)
+            function.restype = ctypes.c_ssize_t
+            function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+            setattr(self, name, function)
+        for name in ('datafd', 'ctlfd', 'close'):
+            function = getattr(lib, 'vde_' + name)
+            function.restype = ctypes.c_int
+            function.argtypes = [ctypes.c_void_p]
+            setattr(self, name, function)
+
+
+class Server:
+    """The requests."""
+
+    def __init__(self, library):
+        self.lib = library
+        self.conns = {}
+        self.next = 1
+        self.buffer = ctypes.create_string_buffer(BUFFER)
+
+    @staticmethod
+    def failed():
+        """The errno the library left."""
+        raise OSError(ctypes.get_errno(), 'libvdeplug')
+
+    def op_open(self, vnl, descr, args, version):
+        """vde_open_real"""
+        open_args = None
+        if args is not None:
+            group = args.get('group')
+            open_args = ctypes.byref(OpenArgs(args.get('port', 0),
+                                              group.encode() if group is not None else None,
+                                              args.get('mode', 0o700)))
+        ctypes.set_errno(0)
+        conn = self.lib.open(None if vnl is None else vnl.encode(),
+                             None if descr is None else descr.encode(), version, open_args)
+        if not conn:
+            self.failed()
+        ident, self.next = self.next, self.next + 1
+        self.conns[ident] = conn
+        return ident
+
+    def op_send(self, conn, frame):
+        """vde_send"""
+        data = bytes.fromhex(frame)
+        ctypes.set_errno(0)
+        result = self.lib.send(self.conns.get(conn), data, len(data), 0)
+        if result < 0:
+            self.failed()
+        return result
+
+    def op_recv1(self, conn, size):
+        """One vde_recv"""
+        ctypes.set_errno(0)
+        result = self.lib.recv(self.conns.get(conn), self.buffer, size, 0)
+        error = ctypes.get_errno()
+        return [result, error, self.buffer.raw[:max(result, 0)].hex()]
+
+    def op_recv(self, conn, timeout):
+        """Wait for input and receive until there is a frame"""
+        deadline = time.monotonic() + timeout
+        while True:
+            if not self.op_poll(conn, max(0.0, deadline - time.monotonic())):
+                return None
+            result, error, data = self.op_recv1(conn, BUFFER)
+            if result > 1:
+                return data
+            if result == 0:
+                raise OSError(32, 'end of file')
+            if result < 0 and error not in (4, 11):
+                raise OSError(error, 'vde_recv')
+            if timeout <= 0 and not self.op_poll(conn, 0):
+                return None
+
+    def op_poll(self, conn, timeout):
+        """Is datafd readable in time?"""
+        return self.wait(self.lib.datafd(self.conns[conn]), timeout)
+
+    def op_ctlpoll(self, conn, timeout):
+        """Is ctlfd readable in time?"""
+        return self.wait(self.lib.ctlfd(self.conns[conn]), timeout)
+
+    @staticmethod
+    def wait(descriptor, timeout):
+        """poll() of one descriptor"""
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll(timeout * 1000))
+
+    def op_datafd(self, conn):
+        """vde_datafd"""
+        return self.lib.datafd(self.conns.get(conn))
+
+    def op_ctlfd(self, conn):
+        """vde_ctlfd"""
+        return self.lib.ctlfd(self.conns.get(conn))
+
+    def op_close(self, conn):
+        """vde_close"""
+        return self.lib.close(self.conns.pop(conn, None))
+
+    @staticmethod
+    def op_setenv(name, value):
+        """Change the environment the library sees"""
+        if value is None:
+            os.unsetenv(name)
+        else:
+            os.putenv(name, value)
+
+    @staticmethod
+    def op_fds():
+        """Open descriptors of this process"""
+        return len(os.listdir('/proc/self/fd')) - 1
+
+
+def main():
+    """Serve until end of input."""
+    server = Server(Library(sys.argv[1]))
+    for line in sys.stdin:
+        request = json.loads(line)
+        operation = getattr(server, 'op_' + request.pop('op'))
+        try:
+            answer = {'result': operation(**request)}
+        except OSError as error:
+            answer = {'error': error.errno}
+        sys.stdout.write(json.dumps(answer) + '\n')
+        sys.stdout.flush()
+
+
+if __name__ == '__main__':
+    main()
