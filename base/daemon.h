@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A long-lived program's relation to those who start it: detaching, pid file, ready notice.
+ *
+ *	daemon_begin()   forks when asked to; the parent waits, and ends with the child's word
+ *	... open sockets, read configuration: a failure still reaches the terminal ...
+ *	daemon_ready()   pid file, sd_notify(3) protocol, ready descriptor; releases the parent
+ *	daemon_end()     removes the pid file
+ */
+#pragma once
+
+#include "error.h"
+
+struct daemon {
+	bool detach;          /* -d */
+	const char *pid_file; /* borrowed; NULL: none */
+	int ready_fd;         /* --ready-fd; -1: none. One newline is written, then it is closed */
+	/* private */
+	int parent_fd;
+	char *pid_path; /* absolute, owned */
+};
+
+#define DAEMON_INIT { .ready_fd = -1, .parent_fd = -1 }
+
+/*
+ * Detaches when d->detach: in the parent it does not return, but ends with status 0 when the child
+ * says it is ready, or with the child's exit status when that ends first. The child leads a new session,
+ * and keeps its working directory and standard descriptors until daemon_ready().
+ */
+int daemon_begin(struct daemon *d, struct error *error);
+
+/*
+ * Writes the pid file (created exclusively: one that exists is an error unless the process in it
+ * is dead), puts /dev/null on the standard descriptors when detached, and tells whoever waits.
+ */
+int daemon_ready(struct daemon *d, struct error *error);
+
+/* The pid file alone, for programs that write it without detaching. */
+int daemon_write_pid(struct daemon *d, struct error *error);
+
+/* Sends STATE (as in sd_notify(3), "STOPPING=1") to $NOTIFY_SOCKET, if there is one. */
+void daemon_notify(const char *state);
+
+/* Sockets passed by the service manager (sd_listen_fds(3)): the count, from descriptor 3 up. */
+int daemon_listen_fds(void);
+
+void daemon_end(struct daemon *d);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Descriptors: complete reads and writes, flags, local sockets. Negative errno on failure. */
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "util.h"
+
+/* Writes all of it, through EINTR and short writes; waits (poll) on a non-blocking FD. */
+int io_write_all(int fd, const void *data, size_t len);
+
+/* Reads until LEN bytes or end of file; returns the count. */
+ssize_t io_read_full(int fd, void *data, size_t len);
+
+/* read(2) repeated on EINTR; returns the count (0 at end of file) or a negative errno. */
+ssize_t io_read(int fd, void *data, size_t len);
+
+int io_set_nonblock(int fd, bool on);
+int io_set_cloexec(int fd, bool on);
+
+/*
+ * Fills ADDR with PATH; -ENAMETOOLONG when it does not fit whole. *ret_len gets the length to give
+ * to bind(2) or connect(2).
+ */
+int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_len);
+
+/*
+ * Opens a close-on-exec AF_UNIX stream socket that listens at PATH. A socket file that nobody
+ * answers on (left by a crash) is replaced; a live one gives -EADDRINUSE. The file has MODE before
+ * it can be connected to, and group GID unless that is (gid_t)-1. Returns the descriptor.
+ */
+int io_listen_unix(const char *path, mode_t mode, gid_t gid, int backlog);
+
+/* Connects a close-on-exec AF_UNIX socket of TYPE to PATH. Returns the descriptor. */
+int io_connect_unix(const char *path, int type);
+
+/* True when somebody accepts connections at PATH (AF_UNIX, TYPE). */
+bool io_unix_alive(const char *path, int type);
