@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A growing byte buffer that is always NUL-terminated. A failed allocation makes it "broken":
- * later appends do nothing and strbuf_error() tells, so that a chain of appends needs one check.
+ * later appends do nothing and `error` tells, so that a chain of appends needs one check.
  */
 #pragma once
 
