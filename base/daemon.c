@@ -71,16 +71,20 @@ static bool pid_file_stale(const char *path)
 	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
-static int pid_file_open(const char *path)
+static int pid_file_create(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
-	if (fd < 0 && errno == EEXIST && pid_file_stale(path)) {
-		if (unlink(path) < 0)
-			return -errno;
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	}
 	return fd < 0 ? -errno : fd;
+}
+
+static int pid_file_open(const char *path)
+{
+	int fd = pid_file_create(path);
+
+	if (fd != -EEXIST || !pid_file_stale(path))
+		return fd;
+	return unlink(path) < 0 ? -errno : pid_file_create(path);
 }
 
 /* The daemon may leave its directory later: the name is made absolute now. */
