@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <sys/types.h>
 
+#include "cleanup.h"
 #include "util.h"
 
 struct strbuf {
