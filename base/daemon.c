@@ -116,8 +116,9 @@ int daemon_write_pid(struct daemon *d, struct error *error)
 	if (fd < 0) {
 		free(TAKE_PTR(d->pid_path)); /* not ours: must not be removed at the end */
 		if (fd == -EEXIST)
-			return error_set(error, EEXIST, "the pid file '%s' exists: stop the program "
-							"that made it, or remove the file", d->pid_file);
+			return error_set(error, EEXIST,
+					 "the pid file '%s' exists: stop the program that made it, "
+					 "or remove the file", d->pid_file);
 		return error_set_errno(error, -fd, "cannot create the pid file '%s'", d->pid_file);
 	}
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());

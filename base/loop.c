@@ -274,7 +274,7 @@ int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due)
 		loop->heap = heap;
 		loop->heap_room = room;
 	}
-	/* A handler's timer for now or earlier waits for the next turn: others are not starved. */
+	/* What a handler arms for this time or earlier waits for the next turn, after the others. */
 	timer->due = due <= loop->firing ? loop->firing + 1 : due;
 	heap_up(loop, loop->heap_len++, timer);
 	return 0;

@@ -58,7 +58,10 @@ struct loop_timer {
 	size_t place;  /* in the heap, plus one; 0: not set */
 };
 
-/* Arms or moves TIMER to DUE (ns); fires once, from a timer's handler not before the next turn. -ENOMEM. */
+/*
+ * Arms or moves TIMER to DUE (ns); fires once. What a timer's handler arms fires in the next turn
+ * at the earliest. -ENOMEM.
+ */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 static inline bool loop_timer_armed(const struct loop_timer *timer)

@@ -39,24 +39,26 @@ static const char *print(void (*printer)(const struct option_program *, FILE *))
 	return printed;
 }
 
+static const char expected_help[] = "\
+Usage: prog [OPTION]... FILE\n\
+       prog [OPTION]... -- COMMAND\n\
+Does things.\n\
+\n\
+Options:\n\
+  -s, --sock=DIR            the switch's directory [of sockets]: any (default: /run/x)\n\
+  -x, --hub                 repeat everything\n\
+      --a-very-long-option-name=IF\n\
+                            words words words words words words words words words words words\n\
+                            words words words words\n\
+  -q N                      letter only\n\
+  -l, --log=LEVEL           how much\n\
+\n\
+See prog(1).\n";
+
 static void help(void **state)
 {
 	(void)state;
-	assert_string_equal(print(option_print_help),
-		"Usage: prog [OPTION]... FILE\n"
-		"       prog [OPTION]... -- COMMAND\n"
-		"Does things.\n"
-		"\n"
-		"Options:\n"
-		"  -s, --sock=DIR            the switch's directory [of sockets]: any (default: /run/x)\n"
-		"  -x, --hub                 repeat everything\n"
-		"      --a-very-long-option-name=IF\n"
-		"                            words words words words words words words words words words words\n"
-		"                            words words words words\n"
-		"  -q N                      letter only\n"
-		"  -l, --log=LEVEL           how much\n"
-		"\n"
-		"See prog(1).\n");
+	assert_string_equal(print(option_print_help), expected_help);
 }
 
 static void list(void **state)
