@@ -12,6 +12,12 @@
 
 #define GSO_SIZE_MIN 48 /* smaller segments are an attack on the receiver, not a stream */
 
+void segment_clear(struct segment *s)
+{
+	s->whole = true;
+	s->len = s->at = 0;
+}
+
 static int segment_complete(const struct vnet_header *vnet, uint8_t *frame, size_t len)
 {
 	size_t start = vnet->csum_start, at = start + vnet->csum_offset;

@@ -24,6 +24,9 @@ struct segment {
 	uint8_t headers[SEGMENT_HEADERS_MAX];
 };
 
+/* Nothing to give; also what a failed segment_start() needs before the next call. */
+void segment_clear(struct segment *s);
+
 /*
  * Takes a frame of LEN bytes at FRAME that the header VNET stood before. FRAME is borrowed, and
  * changed, until segment_next() has given the last piece. Every field is checked against LEN.
