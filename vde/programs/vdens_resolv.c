@@ -19,6 +19,9 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/mount.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -128,16 +131,15 @@ static int link_names(int cover, DIR *real, struct error *error)
 	return 0;
 }
 
-/* Shows the real directory ETC inside of the tmpfs that covers it. */
+/* Shows the real directory, a detached mount ETC, inside of the tmpfs that covers it. */
 static int show_real_etc(int etc, struct error *error)
 {
 	auto_close int cover = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_closedir DIR *real = NULL;
-	char source[64];
 
 	if (cover < 0 || mkdirat(cover, REAL_ETC, 0755) < 0)
 		return mount_failed("/etc/" REAL_ETC, error);
-	if (mount(fd_path(etc, source), "/etc/" REAL_ETC, NULL, MS_BIND | MS_REC, NULL) < 0)
+	if (syscall(SYS_move_mount, etc, "", cover, REAL_ETC, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return mount_failed("mount of the real /etc", error);
 	real = opendir("/etc/" REAL_ETC);
 	if (!real)
@@ -148,11 +150,14 @@ static int show_real_etc(int etc, struct error *error)
 /* There is nothing to mount on: makes an /etc that has a resolv.conf, TEXT or what FILE is open on. */
 static int replace_etc(const char *text, int file, struct error *error)
 {
-	auto_close int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC), made = -1;
+	/* Taken before it is covered: a bind mount made later would have the cover on top. */
+	auto_close int etc = (int)syscall(SYS_open_tree, AT_FDCWD, "/etc",
+					  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	auto_close int made = -1;
 	int r;
 
 	if (etc < 0)
-		return error_set_errno(error, errno, "cannot open /etc");
+		return mount_failed("/etc cannot be mounted elsewhere (before Linux 5.2?)", error);
 	r = cover_etc(error);
 	if (r < 0)
 		return r;

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Signals reach the loop through signalfd(2), so they are blocked in the main thread. Plug-ins may have
- * threads that block nothing, and those would take a signal with deadly effect: hence a handler
- * that sends it on to the main thread, with all that is known about it.
- *
  * What the terminal sends (^C), it sends to its whole foreground process group: the command has it
  * already when it is in our group, and is not told twice. Shells with job control make a group of their own.
  */
@@ -12,23 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/loop.h"
+#include "signals.h"
 
-static const int passed_on[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 };
-
-static void send_to_main_thread(int number, siginfo_t *info, void *context)
-{
-	int saved = errno;
-	pid_t pid = getpid();
-
-	(void)context;
-	(void)syscall(SYS_rt_tgsigqueueinfo, pid, pid, number, info); /* fails only on overflow */
-	errno = saved;
-}
+static const int watched[] = { SIGCHLD, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 };
 
 static bool we_are_in_foreground(void)
 {
@@ -79,22 +65,10 @@ static void watch_signal(struct loop *loop, void *object, const siginfo_t *info)
 
 int watch_start(struct watch *watch, struct loop *loop, struct error *error)
 {
-	struct sigaction action = { .sa_sigaction = send_to_main_thread,
-				    .sa_flags = SA_SIGINFO | SA_RESTART };
-	sigset_t set;
-	int r;
+	int r = signals_watch(loop, watched, ARRAY_SIZE(watched), watch_signal, watch);
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
-		(void)sigaddset(&set, passed_on[i]);
-	r = loop_signals(loop, &set, watch_signal, watch);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot watch signals");
-	(void)sigaction(SIGCHLD, &action, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
-		(void)sigaction(passed_on[i], &action, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
 	watch_child(watch, loop); /* it may have ended before its signal was watched */
 	return 0;
 }
