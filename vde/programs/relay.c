@@ -54,7 +54,7 @@ static int relay_watch(struct relay *relay, const struct loop_class *class, int 
 /* Asks the loop for what END can be served with now. */
 static int relay_update(struct relay *relay, struct relay_end *end)
 {
-	uint32_t in = end->held ? 0 : EPOLLIN, out = end->waiting ? EPOLLOUT : 0;
+	uint32_t in = end->held || end->ended ? 0 : EPOLLIN, out = end->waiting ? EPOLLOUT : 0;
 	int r;
 
 	if (end->in_fd == end->out_fd)
@@ -90,47 +90,50 @@ static int relay_offer(struct relay_end *from, struct relay_end *to)
 	return 0;
 }
 
-/* Takes frames from FROM to TO. 0 when there are no more, or one waits; negative: FROM is gone. */
-static int relay_carry(struct relay_end *from, struct relay_end *to)
+/* Takes frames from FROM to TO, until there are no more, one has to wait, or FROM has ended. */
+static void relay_carry(struct relay_end *from, struct relay_end *to)
 {
 	unsigned left = FRAMES_PER_TURN;
 	int r = 0;
 
 	if (from->held && relay_offer(from, to) < 0)
-		return 0;
-	while (left > 0 || from->more) {
+		return;
+	while (!from->ended && (left > 0 || from->more)) {
 		r = from->class->next(from, &from->frame);
 		if (r <= 0)
 			break;
 		from->counters.frames_in++;
 		from->counters.bytes_in += from->frame.len;
 		if (relay_offer(from, to) < 0)
-			return 0;
+			return;
 		left -= left > 0;
 	}
-	return MIN(r, 0);
+	if (r < 0)
+		from->ended = r;
 }
 
 static void relay_pump(struct relay *relay, struct relay_end *from)
 {
 	struct relay_end *to = relay_other(relay, from);
-	int gone = relay_carry(from, to);
-	int pending = to->class->flush ? to->class->flush(to) : 0;
+	int pending, r;
 
+	relay_carry(from, to);
+	pending = to->class->flush ? to->class->flush(to) : 0;
 	if (pending < 0) {
 		relay_end_gone(relay, to, pending);
 		return;
 	}
-	if (gone < 0) {
-		relay_end_gone(relay, from, gone);
+	/* What came before the end goes out first. */
+	if (from->ended && !pending) {
+		relay_end_gone(relay, from, from->ended);
 		return;
 	}
 	to->waiting = from->held || pending > 0;
-	gone = relay_update(relay, from);
-	if (gone == 0)
-		gone = relay_update(relay, to);
-	if (gone < 0)
-		relay_end_gone(relay, from, gone);
+	r = relay_update(relay, from);
+	if (r == 0)
+		r = relay_update(relay, to);
+	if (r < 0)
+		relay_end_gone(relay, from, r);
 }
 
 /* A hang-up that is of no use yet would be reported for ever: the source is put aside. */

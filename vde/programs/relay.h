@@ -65,6 +65,7 @@ struct relay_end {
 	uint32_t in_events, out_events; /* what the loop watches */
 	bool held;    /* a frame of this end waits for the other one to have room */
 	bool waiting; /* something waits for this end to have room */
+	int ended;    /* negative errno once next() has said that nothing will ever come again */
 	struct relay_frame frame; /* the held one */
 };
 
