@@ -51,7 +51,10 @@ void vdemgmt_freeout(struct vdemgmt_out *out);
 /* Frees the data and makes OUT empty, wherever it is stored. */
 void vdemgmt_rstout(struct vdemgmt_out *out);
 
-/* EVENT is the category of the event, TAG its number, DATA the rest with a final newline. */
+/*
+ * EVENT is what was registered, TAG the number of the event, DATA what stands behind EVENT in the line
+ * with a final newline: "02\n" for `port/+ 02` and EVENT "port/+", "+ 02\n" for EVENT "port".
+ */
 typedef void vdemgmt_callback(const char *event, int tag, const char *data);
 
 /*

@@ -153,10 +153,10 @@ static int do_exit(const struct automaton *a, struct automaton_run *run,
 	return STEP_EXIT;
 }
 
-/* The number at the front of the buffer, 0 when there is none. */
-static int front_number(const struct automaton_run *run)
+/* The number at the front of the buffer, 0 when there is none. BASE 2 to 36, else 10. */
+static int front_number(const struct automaton_run *run, int base)
 {
-	long value = strtol(strbuf_text(&run->buffer), NULL, 10);
+	long value = strtol(strbuf_text(&run->buffer), NULL, base < 2 || base > 36 ? 10 : base);
 
 	return (int)MAX(-1, MIN(value, 1000000));
 }
@@ -180,8 +180,7 @@ static int do_exitatoi(const struct automaton *a, struct automaton_run *run,
 		       const struct automaton_state *state)
 {
 	(void)a;
-	(void)state;
-	run->status = result_status(front_number(run));
+	run->status = result_status(front_number(run, state->value));
 	return STEP_EXIT;
 }
 
@@ -213,8 +212,7 @@ static int do_rvatoi(const struct automaton *a, struct automaton_run *run,
 		     const struct automaton_state *state)
 {
 	(void)a;
-	(void)state;
-	run->value = front_number(run);
+	run->value = front_number(run, state->value);
 	return STEP_NEXT;
 }
 

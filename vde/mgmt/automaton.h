@@ -36,7 +36,7 @@ struct automaton_state {
 	int number; /* the label that it carries */
 	enum automaton_op op;
 	char *text; /* owned; NULL: none was given */
-	int value;  /* label or number */
+	int value;  /* label or number; -1: an optional one was left out */
 };
 
 struct automaton {

@@ -79,31 +79,32 @@ PUBLIC void vdemgmt_settimeout(struct vdemgmt *conn, int milliseconds)
 	conn->client->timeout_ms = milliseconds < 0 ? -1 : milliseconds;
 }
 
-/* The registration that covers CATEGORY best, or NULL. */
-static struct registration *covering(const struct vdemgmt *conn, const char *category)
+/* The registration that covers the category at the start of TEXT best, or NULL. */
+static struct registration *covering(const struct vdemgmt *conn, const char *text)
 {
 	struct registration *best = NULL;
 
 	for (struct registration *r = conn->registrations; r; r = r->next)
-		if (str_starts(category, r->event) &&
+		if (str_starts(text, r->event) &&
 		    (!best || strlen(r->event) > strlen(best->event)))
 			best = r;
 	return best;
 }
 
-/* Calls the callback of one asynchronous line; TEXT is taken apart in place. */
-static void deliver_line(struct vdemgmt *conn, int tag, char *text)
+/* Calls the callback of one asynchronous line, `CATEGORY what happened`. */
+static void deliver_line(struct vdemgmt *conn, int tag, const char *text)
 {
-	size_t category_len = mgmt_category_length(text);
-	const char *rest = text[category_len] ? text + category_len + 1 : "";
+	struct registration *r = covering(conn, text);
 	struct strbuf data = { 0 };
-	struct registration *r;
 
-	strbuf_printf(&data, "%s\n", rest);
-	text[category_len] = '\0';
-	r = covering(conn, text);
-	if (r && !data.error)
-		r->callback(text, tag, strbuf_text(&data));
+	if (!r)
+		return;
+	text += strlen(r->event);
+	if (*text == ' ' || *text == '/')
+		text++;
+	strbuf_printf(&data, "%s\n", text);
+	if (!data.error)
+		r->callback(r->event, tag, strbuf_text(&data));
 	strbuf_done(&data);
 }
 

@@ -290,21 +290,22 @@ static void take_description(vde_port_stats *port, const char *data)
 	}
 }
 
+/* DATA is `+ 02`, `- 02`, `ep/+ Port 02 FD  7`, `ep/- ...` or `descr Port 02 ...`. */
 static void on_port_event(const char *event, int tag, const char *data)
 {
-	bool of_endpoint = str_starts(event, "port/ep/");
-	vde_port_stats *port = port_of(str_starts(data, "Port ") ? number_after(data, "Port ")
-								 : strtol(data, NULL, 10));
+	bool of_port = data[0] == '+' || data[0] == '-';
+	vde_port_stats *port = port_of(number_after(data, of_port ? " " : "Port "));
 
+	(void)event;
 	(void)tag;
 	snmp.stale = true;
 	if (!port)
 		return;
-	if (str_equal(event, "port/descr"))
+	if (str_starts(data, "descr "))
 		take_description(port, data);
-	else if (of_endpoint && event[strlen("port/ep/")] == '+')
+	else if (str_starts(data, "ep/+ "))
 		set_active(port, true, true);
-	else if (str_equal(event, "port/-"))
+	else if (str_starts(data, "- "))
 		set_active(port, false, true);
 }
 

@@ -57,11 +57,6 @@ const char *mgmt_session_prompt(const struct mgmt_session *s)
 	return s->prompt[0] ? s->prompt : "vde$ ";
 }
 
-size_t mgmt_category_length(const char *text)
-{
-	return strcspn(text, " ");
-}
-
 /* What was not handed out yet. */
 static const char *pending(const struct mgmt_session *s, size_t *ret_len)
 {

@@ -57,6 +57,3 @@ int mgmt_session_next(struct mgmt_session *s, struct mgmt_item *item);
 
 /* The prompt without surrounding newline, "vde$ " as long as none was seen. */
 const char *mgmt_session_prompt(const struct mgmt_session *s);
-
-/* The first word of an asynchronous line's text: its length; the rest starts behind the blank. */
-size_t mgmt_category_length(const char *text);

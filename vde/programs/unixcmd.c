@@ -64,17 +64,19 @@ static int finish(int status)
 	return STATUS_FAILED;
 }
 
-/* The pieces that COPY collected, without the NULs; tagged ones are asynchronous. */
+#define TAG_DATA 1
+
+/* The pieces that COPY collected, without the NULs: data on standard output, events if VERBOSE. */
 static void print_outputs(const struct automaton_run *run, bool verbose)
 {
 	for (const struct automaton_out *out = run->outs; out; out = out->next) {
 		const char *text = out->text.data, *end = text + out->text.len;
 
 		for (; out->text.len && text < end; text += strlen(text) + 1) {
-			if (!out->tag)
+			if (!out->tag || out->tag == TAG_DATA)
 				print_line(text, strlen(text));
 			else if (verbose)
-				(void)fprintf(stderr, "tag %03o: %s", (unsigned)out->tag, text);
+				(void)fprintf(stderr, "** tag %d: %s", out->tag, text);
 		}
 	}
 }
