@@ -199,6 +199,23 @@ int daemon_listen_fds(void)
 	return (int)number;
 }
 
+int daemon_inherited_socket(const char *path)
+{
+	int count = daemon_listen_fds();
+
+	for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + count; fd++) {
+		struct sockaddr_un address = { 0 };
+		socklen_t len = sizeof(address);
+
+		if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||
+		    address.sun_family != AF_UNIX ||
+		    strncmp(address.sun_path, path, sizeof(address.sun_path)) != 0)
+			continue;
+		return io_set_nonblock(fd, true) < 0 ? -1 : fd;
+	}
+	return -1;
+}
+
 void daemon_end(struct daemon *d)
 {
 	if (d->pid_path)

@@ -45,4 +45,7 @@ void daemon_notify(const char *state);
 /* Sockets passed by the service manager (sd_listen_fds(3)): the count, from descriptor 3 up. */
 int daemon_listen_fds(void);
 
+/* The one of them that listens at the AF_UNIX path PATH, made non-blocking; -1: there is none. */
+int daemon_inherited_socket(const char *path);
+
 void daemon_end(struct daemon *d);

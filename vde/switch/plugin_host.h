@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plug-ins of the switch (not of libvdeplug): the ABI of vdeplugin.h on top of the instance. */
+#pragma once
+
+#include "vde/switch/port.h"
+
+int plugin_host_new(struct vde_switch *sw);
+void plugin_host_free(struct vde_switch *sw);
+
+/* True while a plug-in has asked for packet/in or packet/out events. */
+bool plugin_host_wants_packets(const struct vde_switch *sw, bool out);
+
+/* Passes a frame; returns its length, changed or not, or a negative number: drop it. */
+int plugin_host_packet(struct vde_switch *sw, bool out, unsigned port, uint8_t *data, int len);
+
+/* Other events: sig/hup, mgmt/+, mgmt/-. */
+void plugin_host_event(struct vde_switch *sw, const char *path, int argument);
