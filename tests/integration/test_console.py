@@ -6,6 +6,7 @@ differs where a defect was mended (test_defects.py).
 """
 
 import errno
+import json
 import os
 import re
 import socket
