@@ -690,7 +690,7 @@ static void stp_port_disable(struct stp_engine *e, struct stp_port *port)
 	stp_port_event(e, port, STP_EVENT_DOWN);
 	stp_become_designated(e, port);
 	port->edge = port->config_pending = port->topology_change_ack = false;
-	port->message_age_due = port->hold_due = 0;
+	port->message_age_due = 0; /* the hold time stays: a link may flap */
 }
 
 void stp_engine_set_link(struct stp_engine *e, struct stp_port *port, bool up)
@@ -770,8 +770,10 @@ void stp_engine_stop(struct stp_engine *e)
 	if (!e->running)
 		return;
 	e->running = false;
-	for (size_t i = 0; i < e->num_ports; i++)
+	for (size_t i = 0; i < e->num_ports; i++) {
 		stp_port_disable(e, e->ports[i]);
+		e->ports[i]->hold_due = 0;
+	}
 	stp_reset(e);
 	e->ops->root_changed(e->context, e);
 }
