@@ -757,6 +757,10 @@ static void test_times_of_the_root(void **state)
 	assert_int_equal(net->last[0][2].hello_time, 256);
 	assert_int_equal(net->last[0][2].forward_delay, 2 * 256);
 	assert_int_equal(net->last[0][2].message_age, 256 + 16);
+	net_run(net, SECONDS(2) - 1); /* it listens since 1 s, but the root's delay is short */
+	assert_int_equal(down->state, STP_LISTENING);
+	net_run(net, 2);
+	assert_int_equal(down->state, STP_LEARNING);
 	bpdu.max_age = bpdu.hello_time = bpdu.forward_delay = 0xffff;
 	stp_engine_receive(e, port, &bpdu);
 	assert_int_equal(e->times.max_age, 40 * 256);

@@ -533,10 +533,24 @@ static void stp_record(struct stp_engine *e, struct stp_port *port, const struct
 	port->message_age_due = port->heard + stp_ns(times.max_age - bpdu->message_age);
 }
 
+/* A delay that began with other times need not last longer than one that began now. */
+static void stp_shorten_delays(struct stp_engine *e)
+{
+	uint64_t due = stp_after(e, e->times.forward_delay);
+
+	for (size_t i = 0; i < e->num_ports; i++)
+		if (e->ports[i]->forward_delay_due > due)
+			e->ports[i]->forward_delay_due = due;
+}
+
 /* What the root says, on its way to us, and from us on. */
 static void stp_follow_root(struct stp_engine *e, const struct bpdu *bpdu)
 {
+	uint16_t forward_delay = e->times.forward_delay;
+
 	e->times = stp_bpdu_times(bpdu);
+	if (e->times.forward_delay < forward_delay)
+		stp_shorten_delays(e);
 	e->root_heard = stp_now(e);
 	if (!e->root_port->deaf)
 		stp_set_topology_change(e, bpdu->flags & BPDU_FLAG_TOPOLOGY_CHANGE);
