@@ -75,6 +75,8 @@ static int cmd_port_setvlan(struct command_call *call)
 	struct port *port;
 	int r = port_arguments(call, 2, values, &port);
 
+	if (r == 0 && (values[1] < 0 || values[1] > VLAN_NONE))
+		r = -EINVAL;
 	return r < 0 ? r : vlan_set_untagged(call->sw, port, values[1]);
 }
 
@@ -106,7 +108,7 @@ static int cmd_port_create(struct command_call *call)
 static int cmd_port_remove(struct command_call *call)
 {
 	long long number;
-	int r = command_number(call->argument, 0, UINT32_MAX, &number);
+	int r = command_number(call->argument, 0, call->sw->num_ports, &number);
 
 	return r < 0 ? r : port_remove(call->sw, (unsigned)number);
 }

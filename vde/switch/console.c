@@ -8,7 +8,8 @@
  *	(newline) vde$                         the prompt
  *
  * Any number of commands may be in flight: they are answered in order. While a client does not
- * read its answers (OUTPUT_PAUSE), its input is left alone; asynchronous lines (debug.c) that find
+ * read its answers (OUTPUT_PAUSE), its input is left alone. Some old clients send a command
+ * without a newline: on a socket, text that has waited LINE_PATIENCE for one is a line. Asynchronous lines (debug.c) that find
  * OUTPUT_LIMIT bytes waiting are dropped and counted. A line above LINE_LIMIT is an error, and
  * skipped up to its end.
  */
@@ -31,11 +32,12 @@
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
-#define LINE_LIMIT   (64 * 1024)
-#define READ_SIZE    (16 * 1024)
-#define OUTPUT_PAUSE (256 * 1024)
-#define OUTPUT_LIMIT (1024 * 1024)
-#define BACKLOG      64
+#define LINE_LIMIT    (64 * 1024)
+#define READ_SIZE     (16 * 1024)
+#define OUTPUT_PAUSE  (256 * 1024)
+#define OUTPUT_LIMIT  (1024 * 1024)
+#define BACKLOG       64
+#define LINE_PATIENCE (200 * NS_PER_MSEC)
 
 static const char prompt[] = "\nvde$ ";
 
@@ -45,6 +47,7 @@ struct console {
 	int in_fd, out_fd; /* the same but for standard input */
 	loop_ref in_ref, out_ref; /* out_ref is only used by standard output */
 	struct strbuf in, out;
+	struct loop_timer patience; /* runs while half a line is there */
 	struct loop_task resume; /* lines are left that a full output buffer held up */
 	bool is_stdin;
 	bool has_prompt;
@@ -98,6 +101,7 @@ static void console_close(struct console *c)
 	sw->consoles->slots[c->slot] = NULL;
 	debug_forget_slot(sw, c->slot);
 	loop_task_cancel(sw->loop, &c->resume);
+	loop_timer_cancel(sw->loop, &c->patience);
 	loop_remove(sw->loop, &c->in_ref);
 	loop_remove(sw->loop, &c->out_ref);
 	plugin_host_event(sw, "mgmt/-", c->in_fd);
@@ -273,7 +277,22 @@ static void console_advance(struct console *c)
 		console_too_long(c);
 	else if (c->skipping)
 		strbuf_clear(&c->in);
+	if (c->in.len && c->out.len < OUTPUT_PAUSE && !c->ended && !c->is_stdin)
+		(void)loop_timer_set(c->sw->loop, &c->patience, /* without memory: no patience */
+				     loop_now(c->sw->loop) + LINE_PATIENCE);
+	else
+		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
+}
+
+/* Half a line has waited long enough. */
+static void console_impatient(struct loop *loop, struct loop_timer *timer)
+{
+	struct console *c = container_of(timer, struct console, patience);
+
+	(void)loop;
+	strbuf_putc(&c->in, '\n');
+	console_advance(c);
 }
 
 static void console_resume(struct loop *loop, struct loop_task *task)
@@ -368,7 +387,7 @@ static struct console *console_create(struct vde_switch *sw, int in_fd, int out_
 	if (!c)
 		return NULL;
 	*c = (struct console){ .sw = sw, .slot = slot, .in_fd = in_fd, .out_fd = out_fd,
-			       .resume.run = console_resume };
+			       .resume.run = console_resume, .patience.fire = console_impatient };
 	sw->consoles->slots[slot] = c;
 	return c;
 }

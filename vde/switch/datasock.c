@@ -151,8 +151,11 @@ static const struct loop_class plug_control_class = { "plug control", plug_contr
 
 /* --- joining ------------------------------------------------------------------------------------------- */
 
-/* The plug's socket must be its own: root may name any, others only what they own. */
-static int plug_check_address(const struct sockaddr_un *address, uid_t uid)
+/*
+ * Who uses the port: the owner of the plug's socket. Only root may show a socket that is not its
+ * own, and then acts for its owner.
+ */
+static int plug_owner(const struct sockaddr_un *address, struct port_client *client)
 {
 	struct stat st;
 
@@ -160,21 +163,25 @@ static int plug_check_address(const struct sockaddr_un *address, uid_t uid)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	return uid == 0 || st.st_uid == uid ? 0 : -EACCES;
+	if (st.st_uid == client->uid)
+		return 0;
+	if (client->uid != 0)
+		return -EACCES;
+	client->uid = st.st_uid;
+	client->num_groups = 0;
+	client->gid = (gid_t)-1;
+	client->named_groups = true;
+	return 0;
 }
 
 /* A datagram socket connected to the plug's. Returns the descriptor. */
-static int plug_connect(const struct vde_control *request, uid_t uid)
+static int plug_connect(const struct vde_control *request)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int size = SOCKET_BUFFER;
-	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = plug_check_address(&request->address, uid);
-	if (r < 0)
-		return r;
 	if (connect(fd, (const struct sockaddr *)&request->address, sizeof(request->address)) < 0)
 		return -errno;
 	/* The kernel cuts it to net.core.wmem_max, which is fine. */
@@ -294,7 +301,10 @@ static int plug_join(struct control *control, int *control_fd, const struct vde_
 	r = plug_credentials(*control_fd, &client, groups);
 	if (r < 0)
 		return r;
-	data_fd = plug_connect(request, client.uid);
+	r = plug_owner(&request->address, &client);
+	if (r < 0)
+		return r;
+	data_fd = plug_connect(request);
 	if (data_fd < 0)
 		return data_fd;
 	r = port_acquire(sw, request->port, request->type == VDE_CONTROL_NEW_PORT_0, &client, &port);
