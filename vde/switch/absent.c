@@ -7,19 +7,8 @@
 #include "vde/switch/console.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/sandbox.h"
-#include "vde/switch/stp.h"
 
-const struct command_table plugin_commands, capture_commands, fstp_commands;
-
-int stp_new(struct vde_switch *sw) { (void)sw; return 0; }
-void stp_free(struct vde_switch *sw) { (void)sw; }
-bool stp_enabled(const struct vde_switch *sw) { (void)sw; return false; }
-int stp_enable(struct vde_switch *sw, bool on) { (void)sw; (void)on; return -EBUSY; }
-int stp_vlan_added(struct vde_switch *sw, struct vlan *vlan) { (void)sw; (void)vlan; return 0; }
-void stp_vlan_removed(struct vde_switch *sw, struct vlan *vlan) { (void)sw; (void)vlan; }
-void stp_port_changed(struct vde_switch *sw, struct vlan *vlan, unsigned port) { (void)sw; (void)vlan; (void)port; }
-enum port_state stp_port_state(const struct vde_switch *sw, const struct vlan *vlan, unsigned port) { (void)sw; (void)vlan; (void)port; return PORT_FORWARDING; }
-bool stp_input(struct vde_switch *sw, struct port *port, struct vlan *vlan, const uint8_t *frame, size_t len) { (void)sw; (void)port; (void)vlan; (void)frame; (void)len; return false; }
+const struct command_table plugin_commands, capture_commands;
 
 int capture_new(struct vde_switch *sw) { (void)sw; return 0; }
 void capture_free(struct vde_switch *sw) { (void)sw; }
