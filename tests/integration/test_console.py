@@ -144,9 +144,17 @@ def test_no_abbreviations(switch, line):
 
 
 def test_command_without_newline(switch):
-    """What comes in one packet is a command even without a newline (old clients rely on it)."""
-    switch.console.write('port/create 9')
-    assert switch.console.read_until(PROMPT) == SUCCESS
+    """Debian's takes a packet for a command; ours waits for the line's end, or that of the input."""
+    console = Console(switch.mgmt_path)
+    console.write('port/create')
+    if not switch.side.ours:
+        assert console.read_until(PROMPT) == SUCCESS
+        return
+    switch.sync()
+    assert not readable(console, 0)
+    console.write(' 9')
+    console.socket.shutdown(socket.SHUT_WR)
+    assert console.read_eof().startswith(SUCCESS)
     assert switch.port(9)
 
 
@@ -311,7 +319,7 @@ def test_port_create_and_remove(lab, switch):
     wait_until(lambda: not switch.port(5).active, 5, 'port 5 inactive')
     switch.ok('port/remove 5')
     console.fails('port/remove 5', errno.ENXIO)
-    console.fails('port/remove 33', errno.EINVAL)
+    console.fails('port/remove 33', errno.ENXIO if switch.side.ours else errno.EINVAL)
     assert set(switch.ports()) == {last}
 
 
@@ -416,7 +424,7 @@ def test_port_setvlan(switch):
     console.fails('port/setvlan 1 8', errno.ENXIO)
     console.fails('port/setvlan 2 9', errno.ENXIO)
     console.fails('port/setvlan 1', errno.EINVAL)
-    console.fails('port/setvlan 1 4096', errno.EINVAL)
+    console.fails('port/setvlan 1 4096', errno.ENXIO if switch.side.ours else errno.EINVAL)
     switch.ok('port/setvlan 1 9')
     assert switch.port(1).vlan == 9
     switch.ok('port/setvlan 1 0x9')
