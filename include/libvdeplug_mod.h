@@ -6,6 +6,7 @@
 #ifndef LIBVDEPLUG_MOD_H
 #define LIBVDEPLUG_MOD_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,6 +33,15 @@ struct vdeplug_module {
 	int (*vde_datafd)(VDECONN *conn);
 	int (*vde_ctlfd)(VDECONN *conn);
 	int (*vde_close)(VDECONN *conn);
+};
+
+/*
+ * A plug-in that can do more also exports this as `vdeplug_ops_ext`. It may grow at its end: SIZE
+ * is what the plug-in was built with, and a member beyond it is absent. Loaders that do not know it
+ * look at `vdeplug_ops` only.
+ */
+struct vdeplug_ops_ext {
+	size_t size; /* of this struct, bytes */
 };
 
 /* Every plug-in's connection begins with these two, which the loader fills. */
@@ -76,9 +86,10 @@ void vde_error_text(int code, const char *format, ...)
 
 #define vde_error_set(code, ...)                         \
 	do {                                             \
+		int vde_code_ = (code);                  \
 		if (vde_error_text)                      \
-			vde_error_text((code), __VA_ARGS__); \
-		errno = (code);                          \
+			vde_error_text(vde_code_, __VA_ARGS__); \
+		errno = vde_code_;                       \
 	} while (0)
 
 /*

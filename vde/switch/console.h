@@ -92,8 +92,9 @@ void console_async(struct vde_switch *sw, unsigned slot, const char *text, size_
 unsigned console_slot(const struct console *console);
 
 /*
- * Hands the connection's descriptor over (COMMAND_TAKEN): the console forgets it after what is
- * queued was written, and is freed. Returns the descriptor, or -1 for standard input and files.
+ * For a command that goes on with the connection by itself (COMMAND_TAKEN): a duplicate of its
+ * descriptor, which the caller owns. The console ends when what is queued was written. -ENOTSOCK
+ * for standard input and files.
  */
 int console_take_fd(struct vde_switch *sw, struct console *console);
 

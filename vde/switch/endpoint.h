@@ -14,9 +14,8 @@
 struct endpoint_class {
 	const char *module; /* as port/print shows it: "unix prog", "tuntap" */
 	/*
-	 * Writes COUNT frames, the I-th gathered from iov[3 * I] on, iovcnt[I] pieces. Returns how many were
-	 * taken; 0 means that it would block. A negative errno tells about the first one, which
-	 * is then dropped (it is not retried).
+	 * Writes COUNT frames (msg_len has the length of each). Returns how many were taken; 0
+	 * means that it would block. A negative errno is about the first one, which is dropped.
 	 */
 	int (*write)(struct endpoint *ep, struct mmsghdr *msgs, unsigned count);
 	/* Called once when the endpoint goes, before it is freed: sockets, names. */
@@ -47,8 +46,11 @@ struct endpoint {
 	bool gone;
 };
 
-/* Adds EP (owned by the caller until this returns 0) to PORT and watches its descriptors. */
-int endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *ep);
+/*
+ * Adds EP to PORT, which owns it from here on. The caller has put its descriptors in the loop, the data
+ * descriptor for EPOLLIN (as data_events says).
+ */
+void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *ep);
 
 /* Detaches, closes, and frees after this batch. */
 void endpoint_close(struct vde_switch *sw, struct endpoint *ep);
@@ -56,7 +58,7 @@ void endpoint_close(struct vde_switch *sw, struct endpoint *ep);
 /* NULL when PORT has none with this id. */
 struct endpoint *endpoint_find(const struct port *port, int id);
 
-/* Hands COUNT frames to the kernel, queues what it does not take, counts. Pieces as in write(). */
+/* Hands COUNT frames to the kernel, queues what it does not take, and counts. */
 void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *msgs,
 		    unsigned count);
 

@@ -2,6 +2,7 @@
 /* The way of a frame through the switch; forward.c tells the rules. */
 #pragma once
 
+#include "base/log.h"
 #include "vde/switch/endpoint.h"
 
 #define FORWARD_BATCH    64 /* frames read and delivered together */
@@ -25,6 +26,7 @@ struct forward {
 	struct endpoint *dirty; /* endpoints with a share of this batch */
 	uint32_t mac_now;       /* s, of the MAC table */
 	struct loop_timer gc;
+	struct log_limit conflicts; /* messages about addresses that may not move yet */
 };
 
 int forward_new(struct vde_switch *sw);
@@ -46,3 +48,6 @@ void forward_forget(struct vde_switch *sw, int port, int vlan);
 
 /* Seconds for the MAC table now. */
 uint32_t forward_mac_now(const struct vde_switch *sw);
+
+/* The interval between two looks for aged addresses has changed. */
+void forward_gc_restart(struct vde_switch *sw);

@@ -25,7 +25,7 @@ struct mac_table {
 	uint32_t shown_size;   /* hash/setsize: rounded up to a power of two */
 	uint32_t gc_interval;  /* s */
 	uint32_t expire;       /* s */
-	uint32_t min_persist;  /* s: an entry younger than this does not move */
+	uint32_t min_persist;  /* s: an entry seen less long ago does not move */
 	uint32_t *per_port;    /* entries of each port; owned */
 	size_t num_ports;
 	uint64_t not_learned;  /* addresses that found no room */
@@ -59,6 +59,9 @@ size_t mac_table_remove_if(struct mac_table *t, mac_match *match, void *context)
 
 /* The bucket that hash/print shows for an entry: 0 to shown_size - 1. */
 uint32_t mac_table_bucket(const struct mac_table *t, const struct mac_entry *entry);
+
+/* SIZE rounded up to a power of two. */
+uint32_t mac_table_round_size(uint32_t size);
 
 int mac_table_set_ports(struct mac_table *t, size_t num_ports);
 

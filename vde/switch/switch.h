@@ -28,6 +28,7 @@ struct capture_set;
 struct console_set;
 struct control;
 struct debug_set;
+struct dynamic_command;
 struct endpoint;
 struct mac_table;
 struct plugin_host;
@@ -91,6 +92,8 @@ struct vde_switch {
 	struct pool chunks; /* of the output queues */
 	struct control *control;
 	struct console_set *consoles;
+	struct dynamic_command *commands; /* of plug-ins, borrowed */
+	unsigned load_depth;              /* files of commands being run */
 	struct debug_set *debug;
 	struct stp *stp;
 	struct capture_set *captures;

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The calls of libvdeplug.h on connections: negative errno becomes -1 and errno here. A connection
+ * is the plug-in's; the data calls go straight through its table.
+ */
+#include <libvdeplug.h>
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "vde/plug/loader.h"
+#include "vde/plug/strerror.h"
+
+/* What tools read to tell which interface this library has (the number of vdeplug4). */
+extern const uint64_t __vde_version_tag;
+PUBLIC const uint64_t __vde_version_tag = 4;
+
+/* The caller's user name, or the number of one without a name. */
+static const char *user_name(char *text, size_t size)
+{
+	char buffer[1024];
+	struct passwd entry, *found = NULL;
+
+	if (getpwuid_r(getuid(), &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		(void)snprintf(text, size, "%s", found->pw_name);
+	else
+		(void)snprintf(text, size, "%u", (unsigned)getuid());
+	return text;
+}
+
+/* Says who this is behind the caller's words; what does not fit is cut. */
+static void describe(const char *descr, char text[MAXDESCR])
+{
+	const char *ssh = secure_getenv("SSH_CLIENT");
+	char user[64];
+	int len = snprintf(text, MAXDESCR, "%s user=%s pid=%ld", descr ? descr : "",
+			   user_name(user, sizeof(user)), (long)getpid());
+
+	if (ssh && len > 0 && len < MAXDESCR)
+		(void)snprintf(text + len, (size_t)(MAXDESCR - len), " SSH=%.*s",
+			       (int)strcspn(ssh, " "), ssh);
+}
+
+static int conn_open(const char *vnl, const char *descr, int interface_version,
+		     struct vde_open_args *args, VDECONN **ret)
+{
+	__attribute__((cleanup(locator_done))) struct locator l = { 0 };
+	char text[MAXDESCR];
+	struct plug_request request = { text, interface_version, args };
+	int r = locator_resolve(vnl, &l, plug_error());
+
+	if (r < 0)
+		return r;
+	describe(descr, text);
+	r = plug_load(&l, &request, ret, plug_error());
+	if (r < 0 && !plug_error()->code)
+		error_set_errno(plug_error(), -r, "'%s' cannot be opened", l.text);
+	return r;
+}
+
+PUBLIC VDECONN *vde_open_real(char *vnl, char *descr, int interface_version,
+			      struct vde_open_args *args)
+{
+	VDECONN *conn = NULL;
+	int r;
+
+	*plug_error() = (struct error){ 0 };
+	r = conn_open(vnl, descr, interface_version, args, &conn);
+	if (r < 0) {
+		errno = -r;
+		return NULL;
+	}
+	*plug_error() = (struct error){ 0 }; /* a plug-in may have failed before another did it */
+	return conn;
+}
+
+PUBLIC ssize_t vde_recv(VDECONN *conn, void *buf, size_t len, int flags)
+{
+	if (!conn) {
+		errno = EBADF;
+		return -1;
+	}
+	return conn->module->vde_recv(conn, buf, len, flags);
+}
+
+PUBLIC ssize_t vde_send(VDECONN *conn, const void *buf, size_t len, int flags)
+{
+	if (!conn) {
+		errno = EBADF;
+		return -1;
+	}
+	return conn->module->vde_send(conn, buf, len, flags);
+}
+
+PUBLIC int vde_datafd(VDECONN *conn)
+{
+	if (!conn) {
+		errno = EBADF;
+		return -1;
+	}
+	return conn->module->vde_datafd(conn);
+}
+
+PUBLIC int vde_ctlfd(VDECONN *conn)
+{
+	if (!conn) {
+		errno = EBADF;
+		return -1;
+	}
+	return conn->module->vde_ctlfd(conn);
+}
+
+PUBLIC int vde_close(VDECONN *conn)
+{
+	if (!conn) {
+		errno = EBADF;
+		return -1;
+	}
+	return plug_unload(conn);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Finding and opening the plug-in of a scheme. */
+#pragma once
+
+#include <libvdeplug_mod.h>
+
+#include "base/error.h"
+#include "vde/plug/locator.h"
+
+/* What conn->module points to: begins with the plug-in's operations, as plug-ins expect. */
+struct plug_module {
+	struct vdeplug_module ops;         /* a copy */
+	const struct vdeplug_ops_ext *ext; /* in the plug-in; NULL: it has none */
+};
+
+/* What the caller of vde_open() asked for, beside the locator. */
+struct plug_request {
+	char *descr; /* changed in place by some plug-ins */
+	int interface_version;
+	struct vde_open_args *args;
+};
+
+/*
+ * Opens L with the first plug-in for its scheme on the search path that does not say
+ * EPROTONOSUPPORT. The connection's module is owned by it: plug_unload() ends both. When the plug-in
+ * itself failed, ERROR is left alone (it has recorded its own sentence, or none).
+ */
+int plug_load(const struct locator *l, const struct plug_request *request, VDECONN **ret,
+	      struct error *error);
+
+/* Closes CONN; returns what its plug-in returned. The object stays loaded unless that was 0. */
+int plug_unload(VDECONN *conn);
