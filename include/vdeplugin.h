@@ -35,9 +35,9 @@ extern "C" {
  * row without it is a heading of `help`, by custom with "============" as syntax.
  */
 struct comlist {
-	char *path;
-	char *syntax;
-	char *help;
+	const char *path;
+	const char *syntax;
+	const char *help;
 	int (*doit)();
 	unsigned char type;
 	struct comlist *next; /* the switch's */
@@ -45,8 +45,8 @@ struct comlist {
 
 /* A debug category. Only the first three fields are the plug-in's. */
 struct dbgcl {
-	char *path;
-	char *help; /* NULL: events only, consoles cannot subscribe */
+	const char *path;
+	const char *help; /* NULL: events only, consoles cannot subscribe */
 	int tag;
 	int *fds; /* consoles that subscribed: nfds of them */
 	int (**fun)();
@@ -59,8 +59,8 @@ struct dbgcl {
 };
 
 struct plugin {
-	char *name;
-	char *help;
+	const char *name;
+	const char *help;
 	void *handle;
 	struct plugin *next;
 };
@@ -110,8 +110,8 @@ void deldbgcl(int n, struct dbgcl *categories);
  * The callback of a packet returns 0 to let it pass, another length (the frame may be changed in
  * place; it cannot grow above the switch's largest frame), or a negative number to drop it.
  */
-int eventadd(int (*function)(), char *path, void *arg);
-int eventdel(int (*function)(), char *path, void *arg);
+int eventadd(int (*function)(), const char *path, void *arg);
+int eventdel(int (*function)(), const char *path, void *arg);
 
 /* Calls the callbacks of a category of the plug-in's own; what the last of them returned. */
 int eventout(struct dbgcl *category, ...);

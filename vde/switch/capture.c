@@ -386,24 +386,26 @@ int capture_stream(struct vde_switch *sw, const struct capture_request *request,
 		   struct console *console, struct error *error)
 {
 	auto_capture struct capture *capture = NULL;
+	auto_strbuf struct strbuf queued = { 0 };
 	auto_close int fd = -1;
 	int r = prepare(sw, request, &capture, error);
 
 	if (r < 0)
 		return r;
-	if (!console || asprintf(&capture->where, "console %d", console_id(console)) < 0) {
+	if (asprintf(&capture->where, "console %d", console ? console_id(console) : -1) < 0) {
 		capture->where = NULL;
-		return error_set(error, ENOTTY, "there is no connection to send a capture to");
+		return error_set(error, ENOMEM, "no memory for a capture");
 	}
-	fd = console_take_fd(sw, console);
+	fd = console_take_fd(sw, console, &queued);
 	if (fd < 0)
-		return error_set(error, ENOTTY,
+		return error_set(error, -fd,
 				 "a capture can be sent to a management connection only: use "
 				 "vde_capture");
 	r = capture_sink_open(&capture->sink, sw->loop, fd, CAPTURE_BUFFER);
 	if (r < 0)
 		return 0; /* the connection is closed: there is nobody left to tell */
 	(void)TAKE_FD(fd);
+	strbuf_append(&capture->sink.buffer, strbuf_text(&queued), queued.len);
 	strbuf_puts(&capture->sink.buffer, "1000 Success\n");
 	begin(TAKE_PTR(capture));
 	return 0;

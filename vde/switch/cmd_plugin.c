@@ -32,7 +32,7 @@ static int plugin_list(struct command_call *call)
 	}
 	if (call->json)
 		json_end(call->json);
-	return count ? 0 : -ENOENT;
+	return count || call->json ? 0 : -ENOENT; /* an empty array says it all */
 }
 
 static int plugin_add(struct command_call *call)
@@ -40,8 +40,11 @@ static int plugin_add(struct command_call *call)
 	struct error error = { 0 };
 	int r = plugin_load(call->sw->plugins, call->argument, &error);
 
-	if (r < 0)
-		log_warning("plugin/add: %s", error_text(&error));
+	if (r == 0)
+		return 0;
+	log_warning("plugin/add: %s", error_text(&error));
+	if (r != -EINVAL && r != -ENOENT && r != -EEXIST) /* those say enough, as they always did */
+		strbuf_printf(call->out, "%s\n", error_text(&error));
 	return r;
 }
 
@@ -53,7 +56,7 @@ static int plugin_del(struct command_call *call)
 static const struct command rows[] = {
 	{ "plugin", "============", "PLUGINS MENU", NULL, COMMAND_MENU },
 	{ "plugin/list", "", "list plugins", plugin_list, COMMAND_TEXT | COMMAND_JSON },
-	{ "plugin/add", "library", "load a plugin", plugin_add, 0 },
+	{ "plugin/add", "library", "load a plugin", plugin_add, COMMAND_EXPLAIN },
 	{ "plugin/del", "name", "unload a plugin", plugin_del, 0 },
 };
 

@@ -155,7 +155,7 @@ static void add_command(struct plugin_host *host, const struct comlist *row)
 		.path = row->path,
 		.syntax = row->syntax ? row->syntax : "",
 		.help = row->help ? row->help : "",
-		.run = run_command,
+		.run = row->doit ? run_command : NULL, /* a heading cannot be run */
 		.context = command,
 		.flags = row_flags(row),
 	};
@@ -361,7 +361,7 @@ static void remove_callback(struct dbgcl *cl, int index)
 	}
 }
 
-PUBLIC int eventadd(any_function *function, char *path, void *arg)
+PUBLIC int eventadd(any_function *function, const char *path, void *arg)
 {
 	int result = EINVAL;
 
@@ -377,7 +377,7 @@ PUBLIC int eventadd(any_function *function, char *path, void *arg)
 	return result;
 }
 
-PUBLIC int eventdel(any_function *function, char *path, void *arg)
+PUBLIC int eventdel(any_function *function, const char *path, void *arg)
 {
 	int result = EINVAL;
 

@@ -62,9 +62,10 @@ static int packet(struct dbgcl *event, void *arg, va_list values)
 
 static int dump_active(char *argument)
 {
-	char name[] = "packet";
-
-	return atoi(argument) ? eventadd(packet, name, NULL) : eventdel(packet, name, NULL);
+	if (atoi(argument))
+		return eventadd(packet, "packet", NULL);
+	(void)eventdel(packet, "packet", NULL); /* it may be off already */
+	return 0;
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -75,9 +76,7 @@ __attribute__((constructor)) static void begin(void)
 
 __attribute__((destructor)) static void end(void)
 {
-	char name[] = "packet";
-
-	(void)eventdel(packet, name, NULL);
+	(void)eventdel(packet, "packet", NULL);
 	DELCL(commands);
 	DELDBGCL(categories);
 }
