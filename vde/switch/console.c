@@ -104,7 +104,7 @@ static void console_close(struct console *c)
 	loop_timer_cancel(sw->loop, &c->patience);
 	loop_remove(sw->loop, &c->in_ref);
 	loop_remove(sw->loop, &c->out_ref);
-	plugin_host_event(sw, "mgmt/-", c->in_fd);
+	plugin_host_event(sw, DEBUG_MGMT_MINUS, c->in_fd);
 	c->ended = true;
 	if (!c->is_stdin)
 		(void)close(c->in_fd);
@@ -195,7 +195,7 @@ void console_async(struct vde_switch *sw, unsigned slot, const char *text, size_
 		console_flush(c);
 }
 
-int console_take_fd(struct vde_switch *sw, struct console *c)
+int console_take_fd(struct vde_switch *sw, struct console *c, struct strbuf *queued)
 {
 	int fd;
 
@@ -205,6 +205,8 @@ int console_take_fd(struct vde_switch *sw, struct console *c)
 	fd = fcntl(c->in_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
+	*queued = c->out;
+	c->out = (struct strbuf){ 0 };
 	c->ended = true;
 	return fd;
 }
@@ -410,7 +412,7 @@ int console_adopt(struct vde_switch *sw, int fd)
 		console_close(c);
 		return r;
 	}
-	plugin_host_event(sw, "mgmt/+", fd);
+	plugin_host_event(sw, DEBUG_MGMT_PLUS, fd);
 	console_greet(c);
 	console_flush(c);
 	return 0;
