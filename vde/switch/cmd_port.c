@@ -309,14 +309,19 @@ static int cmd_port_allprint(struct command_call *call)
 
 void command_text_counters(struct strbuf *out, const struct counters *counters)
 {
-	strbuf_printf(out, " in %llu packets %llu bytes, out %llu packets %llu bytes, dropped",
+	uint64_t dropped = 0;
+
+	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
+		dropped += counters->drops[reason];
+	strbuf_printf(out, " in %llu packets %llu bytes, out %llu packets %llu bytes, dropped %llu",
 		      (unsigned long long)counters->in.packets,
 		      (unsigned long long)counters->in.bytes,
 		      (unsigned long long)counters->out.packets,
-		      (unsigned long long)counters->out.bytes);
+		      (unsigned long long)counters->out.bytes, (unsigned long long)dropped);
 	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
-		strbuf_printf(out, " %s=%llu", drop_reason_name(reason),
-			      (unsigned long long)counters->drops[reason]);
+		if (counters->drops[reason])
+			strbuf_printf(out, " %s=%llu", drop_reason_name(reason),
+				      (unsigned long long)counters->drops[reason]);
 	strbuf_putc(out, '\n');
 }
 
