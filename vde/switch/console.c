@@ -59,6 +59,7 @@ struct console {
 
 struct console_set {
 	int listen_fd;
+	bool inherited; /* the service manager's socket: its name stays when we go */
 	loop_ref listen_ref;
 	struct console *slots[CONSOLE_MAX];
 };
@@ -473,7 +474,8 @@ static int console_start_mgmt(struct vde_switch *sw, struct error *error)
 	if (r < 0)
 		return error_set_errno(error, -r, "management socket '%s'", sw->settings.mgmt);
 	sw->consoles->listen_fd = daemon_inherited_socket(sw->mgmt);
-	r = sw->consoles->listen_fd >= 0 ? 0 : console_listen(sw, error);
+	sw->consoles->inherited = sw->consoles->listen_fd >= 0;
+	r = sw->consoles->inherited ? 0 : console_listen(sw, error);
 	if (r < 0)
 		return r;
 	r = loop_add(sw->loop, &mgmt_class, sw->consoles->listen_fd, EPOLLIN, sw,
@@ -570,7 +572,8 @@ void console_free(struct vde_switch *sw)
 	loop_remove(sw->loop, &sw->consoles->listen_ref);
 	if (sw->consoles->listen_fd >= 0) {
 		(void)close(sw->consoles->listen_fd);
-		(void)unlink(sw->mgmt);
+		if (!sw->consoles->inherited)
+			(void)unlink(sw->mgmt);
 	}
 	free(sw->consoles);
 	sw->consoles = NULL;
