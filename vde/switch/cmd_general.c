@@ -6,9 +6,9 @@
 
 #include "base/parse.h"
 #include "vde/switch/command.h"
-#include "vde/switch/datasock.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/outq.h"
+#include "vde/switch/sandbox.h"
 
 static int cmd_ds_showinfo(struct command_call *call)
 {
@@ -17,11 +17,11 @@ static int cmd_ds_showinfo(struct command_call *call)
 	if (call->json) {
 		json_object(call->json, NULL);
 		json_string(call->json, "ctl_dir", sw->dir);
-		json_format(call->json, "mode", "%04o", datasock_mode(sw));
+		json_format(call->json, "mode", "%04o", sw->settings.mode);
 		json_end(call->json);
 		return 0;
 	}
-	strbuf_printf(call->out, "ctl dir %s\nstd mode 0%03o\n", sw->dir, datasock_mode(sw));
+	strbuf_printf(call->out, "ctl dir %s\nstd mode 0%03o\n", sw->dir, sw->settings.mode);
 	return 0;
 }
 
@@ -117,7 +117,12 @@ static int cmd_showinfo(struct command_call *call)
 
 static int cmd_load(struct command_call *call)
 {
-	return console_run_file(call->sw, call->console, call->argument, call->out);
+	struct error error = { 0 };
+	int r = console_run_file(call->sw, call->console, call->argument, call->out);
+
+	if (r < 0 && sandbox_explain(call->sw, r, call->argument, &error))
+		strbuf_printf(call->out, "%s\n", error_text(&error));
+	return r;
 }
 
 static const struct command general_rows[] = {

@@ -54,8 +54,6 @@ struct control {
 	loop_ref listen_ref;
 	int reserve_fd; /* given up for a moment when descriptors run out */
 	gid_t gid;      /* of the sockets; (gid_t)-1: leave it */
-	mode_t mode;    /* of the sockets */
-	mode_t dir_mode;
 	bool made_dir;
 	struct pending pending; /* ring, oldest first */
 	int num_pending;
@@ -153,8 +151,11 @@ static const struct loop_class plug_control_class = { "plug control", plug_contr
 
 /* --- joining ------------------------------------------------------------------------------------------- */
 
-/* The plug's socket must be its own: root may name any, others only what they own. */
-static int plug_check_address(const struct sockaddr_un *address, uid_t uid)
+/*
+ * Who uses the port: the owner of the plug's socket. Only root may show a socket that is not its
+ * own, and then acts for its owner.
+ */
+static int plug_owner(const struct sockaddr_un *address, struct port_client *client)
 {
 	struct stat st;
 
@@ -162,21 +163,25 @@ static int plug_check_address(const struct sockaddr_un *address, uid_t uid)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	return uid == 0 || st.st_uid == uid ? 0 : -EACCES;
+	if (st.st_uid == client->uid)
+		return 0;
+	if (client->uid != 0)
+		return -EACCES;
+	client->uid = st.st_uid;
+	client->num_groups = 0;
+	client->gid = (gid_t)-1;
+	client->named_groups = true;
+	return 0;
 }
 
 /* A datagram socket connected to the plug's. Returns the descriptor. */
-static int plug_connect(const struct vde_control *request, uid_t uid)
+static int plug_connect(const struct vde_control *request)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int size = SOCKET_BUFFER;
-	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = plug_check_address(&request->address, uid);
-	if (r < 0)
-		return r;
 	if (connect(fd, (const struct sockaddr *)&request->address, sizeof(request->address)) < 0)
 		return -errno;
 	/* The kernel cuts it to net.core.wmem_max, which is fine. */
@@ -188,7 +193,7 @@ static int plug_connect(const struct vde_control *request, uid_t uid)
 static int plug_set_access(const struct control *control, const struct port *port,
 			   const char *path, uid_t uid)
 {
-	mode_t mode = control->mode;
+	mode_t mode = control->sw->settings.mode;
 	gid_t gid = control->gid;
 
 	if (port->number == 0) {
@@ -296,7 +301,10 @@ static int plug_join(struct control *control, int *control_fd, const struct vde_
 	r = plug_credentials(*control_fd, &client, groups);
 	if (r < 0)
 		return r;
-	data_fd = plug_connect(request, client.uid);
+	r = plug_owner(&request->address, &client);
+	if (r < 0)
+		return r;
+	data_fd = plug_connect(request);
 	if (data_fd < 0)
 		return data_fd;
 	r = port_acquire(sw, request->port, request->type == VDE_CONTROL_NEW_PORT_0, &client, &port);
@@ -470,20 +478,19 @@ static const struct loop_class control_class = { "control socket", control_ready
 
 /* --- the directory ------------------------------------------------------------------------------------------ */
 
-/* A directory is searched by whoever may read or write. */
+/* A directory is searched by whoever may read or write in it. */
 static mode_t with_search(mode_t mode)
 {
 	return mode | (mode & 0444) >> 2 | (mode & 0222) >> 1;
 }
 
-static void control_modes(struct control *control, const struct switch_settings *settings)
+/* What only one of the two modes was given for follows from it. */
+static void derive_modes(struct switch_settings *settings)
 {
-	control->mode = settings->mode;
-	control->dir_mode = settings->dir_mode;
 	if (settings->mode_given && !settings->dir_mode_given)
-		control->dir_mode = 02000 | with_search(settings->mode & 0777);
+		settings->dir_mode = 02000 | with_search(settings->mode & 0777);
 	else if (settings->dir_mode_given && !settings->mode_given)
-		control->mode = settings->dir_mode & 0666;
+		settings->mode = settings->dir_mode & 0666;
 }
 
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
@@ -501,7 +508,7 @@ static int control_make_dir(struct control *control, const char *dir, struct err
 		return error_set_errno(error, errno,
 				       "cannot give '%s' to the group %s (you must be a member of it)",
 				       dir, sw->settings.group);
-	if (chmod(sw->dir, control->dir_mode) < 0)
+	if (chmod(sw->dir, sw->settings.dir_mode) < 0)
 		return error_set_errno(error, errno, "cannot set the permissions of '%s'", dir);
 	return 0;
 }
@@ -517,7 +524,7 @@ static int control_listen(struct control *control, struct error *error)
 	}
 	fd = daemon_inherited_socket(path);
 	if (fd < 0)
-		fd = io_listen_unix(path, control->mode, control->gid, LISTEN_BACKLOG);
+		fd = io_listen_unix(path, control->sw->settings.mode, control->gid, LISTEN_BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
 				 "Could not bind to '%s': another switch answers there; "
@@ -542,7 +549,7 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 	control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (sw->settings.group && parse_group(sw->settings.group, &control->gid) < 0)
 		return error_set(error, ENOENT, "no group '%s'", sw->settings.group);
-	control_modes(control, &sw->settings);
+	derive_modes(&sw->settings);
 	r = control_make_dir(control, sw->settings.dir, error);
 	if (r == 0)
 		r = control_listen(control, error);
@@ -551,11 +558,6 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 	r = loop_add(sw->loop, &control_class, control->listen_fd, EPOLLIN, control,
 		     &control->listen_ref);
 	return r < 0 ? error_set_errno(error, -r, "control socket") : 0;
-}
-
-mode_t datasock_mode(const struct vde_switch *sw)
-{
-	return sw->control->mode;
 }
 
 void datasock_close(struct vde_switch *sw)
