@@ -6,7 +6,6 @@
 
 #include "base/parse.h"
 #include "vde/switch/command.h"
-#include "vde/switch/datasock.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/outq.h"
 #include "vde/switch/sandbox.h"
@@ -18,11 +17,11 @@ static int cmd_ds_showinfo(struct command_call *call)
 	if (call->json) {
 		json_object(call->json, NULL);
 		json_string(call->json, "ctl_dir", sw->dir);
-		json_format(call->json, "mode", "%04o", datasock_mode(sw));
+		json_format(call->json, "mode", "%04o", sw->settings.mode);
 		json_end(call->json);
 		return 0;
 	}
-	strbuf_printf(call->out, "ctl dir %s\nstd mode 0%03o\n", sw->dir, datasock_mode(sw));
+	strbuf_printf(call->out, "ctl dir %s\nstd mode 0%03o\n", sw->dir, sw->settings.mode);
 	return 0;
 }
 

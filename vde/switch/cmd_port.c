@@ -43,10 +43,8 @@ static int cmd_port_sethub(struct command_call *call)
 
 	if (r < 0)
 		return r;
-	if (on && stp_enabled(sw)) {
-		strbuf_puts(call->out, "Can't use hub mode while fstp is active\n");
-		return -EBUSY;
-	}
+	if (on)
+		(void)stp_enable(sw, false); /* a hub has none; turning it off cannot fail */
 	sw->hub = on;
 	return 0;
 }

@@ -54,8 +54,6 @@ struct control {
 	loop_ref listen_ref;
 	int reserve_fd; /* given up for a moment when descriptors run out */
 	gid_t gid;      /* of the sockets; (gid_t)-1: leave it */
-	mode_t mode;    /* of the sockets */
-	mode_t dir_mode;
 	bool made_dir;
 	struct pending pending; /* ring, oldest first */
 	int num_pending;
@@ -188,7 +186,7 @@ static int plug_connect(const struct vde_control *request, uid_t uid)
 static int plug_set_access(const struct control *control, const struct port *port,
 			   const char *path, uid_t uid)
 {
-	mode_t mode = control->mode;
+	mode_t mode = control->sw->settings.mode;
 	gid_t gid = control->gid;
 
 	if (port->number == 0) {
@@ -470,20 +468,19 @@ static const struct loop_class control_class = { "control socket", control_ready
 
 /* --- the directory ------------------------------------------------------------------------------------------ */
 
-/* A directory is searched by whoever may read or write. */
+/* A directory is searched by whoever may read or write in it. */
 static mode_t with_search(mode_t mode)
 {
 	return mode | (mode & 0444) >> 2 | (mode & 0222) >> 1;
 }
 
-static void control_modes(struct control *control, const struct switch_settings *settings)
+/* What only one of the two modes was given for follows from it. */
+static void derive_modes(struct switch_settings *settings)
 {
-	control->mode = settings->mode;
-	control->dir_mode = settings->dir_mode;
 	if (settings->mode_given && !settings->dir_mode_given)
-		control->dir_mode = 02000 | with_search(settings->mode & 0777);
+		settings->dir_mode = 02000 | with_search(settings->mode & 0777);
 	else if (settings->dir_mode_given && !settings->mode_given)
-		control->mode = settings->dir_mode & 0666;
+		settings->mode = settings->dir_mode & 0666;
 }
 
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
@@ -501,7 +498,7 @@ static int control_make_dir(struct control *control, const char *dir, struct err
 		return error_set_errno(error, errno,
 				       "cannot give '%s' to the group %s (you must be a member of it)",
 				       dir, sw->settings.group);
-	if (chmod(sw->dir, control->dir_mode) < 0)
+	if (chmod(sw->dir, sw->settings.dir_mode) < 0)
 		return error_set_errno(error, errno, "cannot set the permissions of '%s'", dir);
 	return 0;
 }
@@ -517,7 +514,7 @@ static int control_listen(struct control *control, struct error *error)
 	}
 	fd = daemon_inherited_socket(path);
 	if (fd < 0)
-		fd = io_listen_unix(path, control->mode, control->gid, LISTEN_BACKLOG);
+		fd = io_listen_unix(path, control->sw->settings.mode, control->gid, LISTEN_BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
 				 "Could not bind to '%s': another switch answers there; "
@@ -542,7 +539,7 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 	control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (sw->settings.group && parse_group(sw->settings.group, &control->gid) < 0)
 		return error_set(error, ENOENT, "no group '%s'", sw->settings.group);
-	control_modes(control, &sw->settings);
+	derive_modes(&sw->settings);
 	r = control_make_dir(control, sw->settings.dir, error);
 	if (r == 0)
 		r = control_listen(control, error);
@@ -551,11 +548,6 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 	r = loop_add(sw->loop, &control_class, control->listen_fd, EPOLLIN, control,
 		     &control->listen_ref);
 	return r < 0 ? error_set_errno(error, -r, "control socket") : 0;
-}
-
-mode_t datasock_mode(const struct vde_switch *sw)
-{
-	return sw->control->mode;
 }
 
 void datasock_close(struct vde_switch *sw)

@@ -10,8 +10,5 @@ int datasock_open(struct vde_switch *sw, struct error *error);
 /* Closes pending connections, removes ctl and the directory if it is empty. */
 void datasock_close(struct vde_switch *sw);
 
-/* The permissions of ctl, as ds/showinfo shows them. */
-mode_t datasock_mode(const struct vde_switch *sw);
-
 /* Raises the soft limit of descriptors to the hard one. */
 void datasock_raise_limits(void);

@@ -7,23 +7,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "vde/switch/capture.h"
 #include "vde/switch/console.h"
 #include "vde/switch/datasock.h"
-#include "vde/switch/debug.h"
-#include "vde/switch/forward.h"
 #include "vde/switch/options.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/sandbox.h"
 #include "vde/switch/stp.h"
 #include "vde/switch/tap.h"
-#include "vde/switch/vlan.h"
 
 #define SYSTEM_RC "/etc/vde2/vde_switch.rc"
 
@@ -50,49 +44,9 @@ static int run_rc(struct vde_switch *sw, struct error *error)
 	return 0;
 }
 
-static int switch_init_tables(struct vde_switch *sw)
-{
-	size_t chunks = (size_t)sw->settings.buffer_size * (1024 * 1024 / OUTQ_CHUNK_SIZE);
-	int r;
-
-	sw->num_ports = (unsigned)sw->settings.num_ports;
-	sw->hub = sw->settings.hub;
-	sw->ports = calloc(sw->num_ports + 1, sizeof(struct port *));
-	sw->vlans = calloc(VLAN_COUNT, sizeof(struct vlan *));
-	if (!sw->ports || !sw->vlans)
-		return -ENOMEM;
-	r = pool_init(&sw->chunks, OUTQ_CHUNK_SIZE, chunks);
-	if (r == 0)
-		r = debug_new(sw);
-	if (r == 0)
-		r = forward_new(sw);
-	if (r == 0)
-		r = stp_new(sw);
-	if (r == 0)
-		r = vlan_create(sw, 0);
-	if (r == 0)
-		r = capture_new(sw);
-	if (r == 0)
-		r = plugin_host_new(sw);
-	return r;
-}
-
-/* 00:ff: and four random bytes, as it always was. */
-static void switch_init_mac(struct vde_switch *sw)
-{
-	static const uint8_t lead[2] = { 0x00, 0xff };
-
-	memcpy(sw->mac, sw->settings.mac, sizeof(sw->mac));
-	if (sw->settings.mac_given)
-		return;
-	memcpy(sw->mac, lead, sizeof(lead));
-	if (getrandom(sw->mac + 2, 4, 0) != 4)
-		memcpy(sw->mac + 2, &(uint32_t){ (uint32_t)getpid() }, 4);
-}
-
 static int switch_start(struct vde_switch *sw, struct error *error)
 {
-	int r = switch_init_tables(sw);
+	int r = switch_init(sw);
 
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot start");
@@ -110,29 +64,6 @@ static int switch_start(struct vde_switch *sw, struct error *error)
 	if (r == 0 && sw->settings.is_daemon)
 		log_to_syslog("vde_switch");
 	return r == 0 ? sandbox_enter(sw, error) : r;
-}
-
-static void switch_done(struct vde_switch *sw)
-{
-	if (sw->macs)
-		ports_done(sw);
-	console_free(sw);
-	datasock_close(sw);
-	plugin_host_free(sw);
-	capture_free(sw);
-	if (sw->debug)
-		vlans_done(sw);
-	stp_free(sw);
-	if (sw->macs || sw->forward)
-		forward_free(sw);
-	debug_free(sw);
-	daemon_end(&sw->settings.daemon);
-	loop_free(sw->loop);
-	pool_done(&sw->chunks);
-	free(sw->dir);
-	free(sw->mgmt);
-	free(sw->ports);
-	free(sw->vlans);
 }
 
 /* HUP ends a switch on a terminal, and makes a daemon read its start-up file again. */
@@ -172,8 +103,6 @@ static int switch_run(struct vde_switch *sw, struct error *error)
 		r = switch_signals(sw);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot start");
-	sw->start = loop_now(sw->loop);
-	switch_init_mac(sw);
 	r = switch_start(sw, error);
 	if (r < 0)
 		return r;

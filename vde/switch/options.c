@@ -11,10 +11,6 @@
 #include "vde/switch/outq.h"
 #include "vde/switch/port.h"
 
-#ifndef VS_RUNDIR
-#define VS_RUNDIR "/var/run"
-#endif
-
 #define SETTING(field) offsetof(struct switch_settings, field)
 
 static int set_mac(void *settings, const char *argument, struct error *error)

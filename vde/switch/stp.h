@@ -7,13 +7,13 @@
 
 #include "vde/switch/vlan.h"
 
-struct frame;
+struct stp_engine;
 
 int stp_new(struct vde_switch *sw);
 void stp_free(struct vde_switch *sw);
 
 bool stp_enabled(const struct vde_switch *sw);
-/* -EBUSY in hub mode. */
+/* All ports begin, or end, to wait for the tree. -EBUSY in hub mode. */
 int stp_enable(struct vde_switch *sw, bool on);
 
 /* Told by vlan.c whenever a VLAN comes or goes, or a port's membership, tag or activity changed. */
@@ -26,8 +26,18 @@ enum port_state stp_port_state(const struct vde_switch *sw, const struct vlan *v
 			       unsigned port);
 
 /*
+ * The settings of fstp/setedge and fstp/bonus; stp_engine.h tells what they mean. The port need not
+ * exist yet: they are kept by its number. -EINVAL above the port limit, -ENOMEM.
+ */
+int stp_set_edge(struct vde_switch *sw, const struct vlan *vlan, unsigned port, bool edge);
+int stp_set_bonus(struct vde_switch *sw, const struct vlan *vlan, unsigned port, int32_t cost);
+
+/* The protocol of VLAN, for listings; borrowed until the VLAN goes. It may not be running. */
+const struct stp_engine *stp_engine_of(const struct vde_switch *sw, const struct vlan *vlan);
+
+/*
  * A frame to 01:80:c2:00:00:0x came in on PORT, in VLAN. Returns true when it was taken: it is not
- * forwarded. While the tree is off BPDUs are forwarded as data (false).
+ * forwarded. While the tree is off all of them are forwarded as data (false).
  */
 bool stp_input(struct vde_switch *sw, struct port *port, struct vlan *vlan, const uint8_t *frame,
 	       size_t len);

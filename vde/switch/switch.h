@@ -100,6 +100,13 @@ struct vde_switch {
 	struct plugin_host *plugins;
 };
 
+/*
+ * Makes the tables as SW's loop and settings say; -ENOMEM. No file or socket is touched. Whatever it
+ * returns, switch_done() is called in the end, which closes and frees everything, the loop too.
+ */
+int switch_init(struct vde_switch *sw);
+void switch_done(struct vde_switch *sw);
+
 /* The name shown for a user or group number; "NONE" for (id_t)-1. TEXT has NAME_TEXT_SIZE bytes. */
 #define NAME_TEXT_SIZE 64
 const char *switch_user_name(uid_t uid, char text[NAME_TEXT_SIZE]);
