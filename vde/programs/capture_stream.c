@@ -48,7 +48,7 @@ static bool is_result(const char *line)
 
 static int take_line(struct capture_stream *s, const char *line, struct error *error)
 {
-	if (str_starts(line, prompt))
+	while (str_starts(line, prompt))
 		line += strlen(prompt);
 	if (s->in_text) {
 		if (str_equal(line, "."))
