@@ -42,8 +42,8 @@ def pair(lab, switch):
 def connect(switch, timeout=2.0):
     """A bare control connection."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(os.path.join(switch.path, 'ctl'))    # blocks while the backlog is full
     connection.settimeout(timeout)
-    connection.connect(os.path.join(switch.path, 'ctl'))
     return connection
 
 
