@@ -20,6 +20,8 @@
 #include "vde/programs/relay.h"
 #include "vde/programs/signals.h"
 
+#pragma weak vde_strerror /* another build of the library, which lacks it, will do, too */
+
 #define PROGRAM        "vde_plug"
 #define DEFAULT_DESCR  "vdeplug:"
 #define DEFAULT_MODE   0700
@@ -220,7 +222,7 @@ static int plug_open_network(struct plug *plug, int i, struct relay_end **ret)
 	int r = conn ? end_vde_new(conn, title, ret) : -errno;
 
 	if (r < 0) {
-		const char *reason = vde_strerror();
+		const char *reason = vde_strerror ? vde_strerror() : "";
 
 		(void)fprintf(stderr, "vde_open %s: %s\n", title, *reason ? reason : strerror(-r));
 		if (conn)
