@@ -59,7 +59,7 @@ int daemon_begin(struct daemon *d, struct error *error)
 /* True when PATH holds the pid of a process that no longer is. */
 static bool pid_file_stale(const char *path)
 {
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char text[32] = "";
 	long long pid;
 
@@ -71,16 +71,20 @@ static bool pid_file_stale(const char *path)
 	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
-static int pid_file_open(const char *path)
+static int pid_file_create(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
-	if (fd < 0 && errno == EEXIST && pid_file_stale(path)) {
-		if (unlink(path) < 0)
-			return -errno;
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	}
 	return fd < 0 ? -errno : fd;
+}
+
+static int pid_file_open(const char *path)
+{
+	int fd = pid_file_create(path);
+
+	if (fd != -EEXIST || !pid_file_stale(path))
+		return fd;
+	return unlink(path) < 0 ? -errno : pid_file_create(path);
 }
 
 /* The daemon may leave its directory later: the name is made absolute now. */
@@ -103,7 +107,7 @@ int daemon_write_pid(struct daemon *d, struct error *error)
 	char text[32];
 	int len, r;
 
-	if (!d->pid_file)
+	if (!d->pid_file || d->pid_path)
 		return 0;
 	d->pid_path = path_absolute(d->pid_file);
 	if (!d->pid_path)
@@ -111,6 +115,10 @@ int daemon_write_pid(struct daemon *d, struct error *error)
 	fd = pid_file_open(d->pid_path);
 	if (fd < 0) {
 		free(TAKE_PTR(d->pid_path)); /* not ours: must not be removed at the end */
+		if (fd == -EEXIST)
+			return error_set(error, EEXIST,
+					 "the pid file '%s' exists: stop the program that made it, "
+					 "or remove the file", d->pid_file);
 		return error_set_errno(error, -fd, "cannot create the pid file '%s'", d->pid_file);
 	}
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
@@ -149,11 +157,16 @@ static void daemon_close_stdio(void)
 		(void)close(null_fd);
 }
 
+/* The waiter may have gone, which is its business and must not end us by SIGPIPE. */
 static void daemon_tell(int *fd)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, saved;
+
 	if (*fd < 0)
 		return;
-	(void)io_write_all(*fd, "\n", 1); /* the waiter may have gone: its business */
+	(void)sigaction(SIGPIPE, &ignore, &saved);
+	(void)io_write_all(*fd, "\n", 1);
+	(void)sigaction(SIGPIPE, &saved, NULL);
 	(void)close(*fd);
 	*fd = -1;
 }
@@ -184,6 +197,23 @@ int daemon_listen_fds(void)
 	for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + (int)number; fd++)
 		(void)io_set_cloexec(fd, true);
 	return (int)number;
+}
+
+int daemon_inherited_socket(const char *path)
+{
+	int count = daemon_listen_fds();
+
+	for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + count; fd++) {
+		struct sockaddr_un address = { 0 };
+		socklen_t len = sizeof(address);
+
+		if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||
+		    address.sun_family != AF_UNIX ||
+		    strncmp(address.sun_path, path, sizeof(address.sun_path)) != 0)
+			continue;
+		return io_set_nonblock(fd, true) < 0 ? -1 : fd;
+	}
+	return -1;
 }
 
 void daemon_end(struct daemon *d)

@@ -24,8 +24,9 @@ struct daemon {
 
 /*
  * Detaches when d->detach: in the parent it does not return, but ends with status 0 when the child
- * says it is ready, or with the child's exit status when that ends first. The child leads a new session,
- * and keeps its working directory and standard descriptors until daemon_ready().
+ * says it is ready, or with the child's exit status (1 when that is 0) when it ends first. The child
+ * leads a new session, and keeps its working directory, and its standard descriptors until
+ * daemon_ready().
  */
 int daemon_begin(struct daemon *d, struct error *error);
 
@@ -35,7 +36,7 @@ int daemon_begin(struct daemon *d, struct error *error);
  */
 int daemon_ready(struct daemon *d, struct error *error);
 
-/* The pid file alone, for programs that write it without detaching. */
+/* The pid file alone, for programs that need it earlier; daemon_ready() then leaves it be. */
 int daemon_write_pid(struct daemon *d, struct error *error);
 
 /* Sends STATE (as in sd_notify(3), "STOPPING=1") to $NOTIFY_SOCKET, if there is one. */
@@ -43,5 +44,8 @@ void daemon_notify(const char *state);
 
 /* Sockets passed by the service manager (sd_listen_fds(3)): the count, from descriptor 3 up. */
 int daemon_listen_fds(void);
+
+/* The one of them that listens at the AF_UNIX path PATH, made non-blocking; -1: there is none. */
+int daemon_inherited_socket(const char *path);
 
 void daemon_end(struct daemon *d);

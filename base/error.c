@@ -61,15 +61,18 @@ int error_set_caret(struct error *e, int code, const char *line, size_t offset,
 		    const char *format, ...)
 {
 	size_t len = strlen(line);
-	size_t start = offset > CARET_WIDTH / 2 && len > CARET_WIDTH ? offset - CARET_WIDTH / 2 : 0;
+	size_t at = MIN(offset, len);
+	size_t start = at > CARET_WIDTH / 2 && len > CARET_WIDTH ? at - CARET_WIDTH / 2 : 0;
 	va_list ap;
 
 	if (e) {
+		int saved = errno;
+
 		va_start(ap, format);
 		error_format(e, code, format, ap);
 		va_end(ap);
-		error_append(e, "\n  %.*s\n  %*s^", CARET_WIDTH, line + start,
-			     (int)(MIN(offset, len) - start), "");
+		error_append(e, "\n  %.*s\n  %*s^", CARET_WIDTH, line + start, (int)(at - start), "");
+		errno = saved;
 	}
 	return -code;
 }

@@ -83,6 +83,8 @@ int io_set_cloexec(int fd, bool on)
 int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_len)
 {
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (path[0] == '\0')
+		return -ENOENT; /* the kernel would take it for an abstract name */
 	if (str_copy(addr->sun_path, sizeof(addr->sun_path), path) < 0)
 		return -ENAMETOOLONG;
 	*ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
@@ -113,15 +115,25 @@ bool io_unix_alive(const char *path, int type)
 	return fd >= 0 || fd == -EAGAIN; /* a full backlog is alive, too */
 }
 
-static int io_bind_fresh(int fd, const char *path, const struct sockaddr_un *addr, socklen_t len)
+/*
+ * Only a refusal shows that nobody is there: EPROTOTYPE is a socket of another type in use, EACCES
+ * somebody else's.
+ */
+static bool io_unix_stale(const char *path)
 {
+	auto_close int fd = io_connect_unix(path, SOCK_STREAM | SOCK_NONBLOCK);
 	struct stat st;
 
+	return fd == -ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static int io_bind_fresh(int fd, const char *path, const struct sockaddr_un *addr, socklen_t len)
+{
 	if (bind(fd, (const struct sockaddr *)addr, len) == 0)
 		return 0;
 	if (errno != EADDRINUSE)
 		return -errno;
-	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) || io_unix_alive(path, SOCK_STREAM))
+	if (!io_unix_stale(path))
 		return -EADDRINUSE;
 	if (unlink(path) < 0)
 		return -errno;

@@ -21,8 +21,8 @@ int io_set_nonblock(int fd, bool on);
 int io_set_cloexec(int fd, bool on);
 
 /*
- * Fills ADDR with PATH; -ENAMETOOLONG when it does not fit whole. *ret_len gets the length to give
- * to bind(2) or connect(2).
+ * Fills ADDR with PATH; -ENAMETOOLONG when it does not fit whole, -ENOENT when it is empty.
+ * *ret_len gets the length to give to bind(2) or connect(2).
  */
 int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_len);
 

@@ -16,7 +16,12 @@ void json_init(struct json *j, struct strbuf *out)
 /* Length in bytes of the valid UTF-8 sequence at S (RFC 3629), or 0 when it is not one. */
 static size_t json_utf8_length(const unsigned char *s)
 {
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+	size_t len = s[0] < 0x80 ? 1 :
+		     s[0] < 0xc2 ? 0 :
+		     s[0] < 0xe0 ? 2 :
+		     s[0] < 0xf0 ? 3 :
+		     s[0] < 0xf5 ? 4 :
+				   0;
 
 	for (size_t i = 1; i < len; i++)
 		if ((s[i] & 0xc0) != 0x80)

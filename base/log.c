@@ -42,7 +42,7 @@ enum log_level log_get_level(void)
 
 int log_level_parse(const char *name)
 {
-	for (int i = 0; i < LOG_NUM_LEVELS; i++)
+	for (int i = LOG_LEVEL_ERROR; i < LOG_NUM_LEVELS; i++)
 		if (str_equal(name, level_names[i]))
 			return i;
 	return -EINVAL;
@@ -104,12 +104,16 @@ void log_message(enum log_level level, const char *format, ...)
 
 void log_message_errno(enum log_level level, int code, const char *format, ...)
 {
+	int saved = errno;
 	char text[768];
 	va_list ap;
 
+	if (level > settings.level)
+		return;
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	errno = saved;
 	log_message(level, "%s: %s", text, strerror(abs(code)));
 }
 

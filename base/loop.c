@@ -22,7 +22,8 @@ struct source {
 	int fd;
 	uint32_t generation;
 	uint32_t next_free;
-	bool always_ready;
+	uint32_t ready; /* EPOLLIN, EPOLLOUT: of a regular file that is always ready for them */
+	bool regular;
 };
 
 struct deferred {
@@ -38,11 +39,12 @@ struct loop {
 	struct source *sources;
 	uint32_t num_sources;
 	uint32_t free_source;
-	uint32_t num_always_ready;
+	uint32_t num_ready; /* regular files that wait for something */
 
 	struct loop_timer **heap; /* binary heap by due time */
 	size_t heap_len;
 	size_t heap_room;
+	uint64_t firing; /* timers up to this time are being fired; 0: none */
 
 	struct loop_task tasks; /* head of a ring */
 
@@ -135,6 +137,14 @@ static int source_grow(struct loop *loop)
 	return 0;
 }
 
+/* What a regular file is watched for; its number among those ready is kept. */
+static void source_set_ready(struct loop *loop, struct source *source, uint32_t events)
+{
+	loop->num_ready -= source->ready != 0;
+	source->ready = events & (EPOLLIN | EPOLLOUT);
+	loop->num_ready += source->ready != 0;
+}
+
 int loop_add(struct loop *loop, const struct loop_class *class, int fd, uint32_t events,
 	     void *object, loop_ref *ret)
 {
@@ -151,13 +161,11 @@ int loop_add(struct loop *loop, const struct loop_class *class, int fd, uint32_t
 	slot = loop->free_source;
 	source = &loop->sources[slot];
 	ev.data.u64 = source_ref(loop, slot);
-	source->always_ready = false;
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		if (errno != EPERM)
-			return -errno;
-		source->always_ready = true;
-		loop->num_always_ready++;
-	}
+	source->regular = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0;
+	if (source->regular && errno != EPERM)
+		return -errno;
+	if (source->regular)
+		source_set_ready(loop, source, events);
 	loop->free_source = source->next_free;
 	source->class = class;
 	source->object = object;
@@ -173,8 +181,10 @@ int loop_modify(struct loop *loop, loop_ref ref, uint32_t events)
 
 	if (!source)
 		return -ENOENT;
-	if (source->always_ready)
+	if (source->regular) {
+		source_set_ready(loop, source, events);
 		return 0;
+	}
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &ev) < 0 ? -errno : 0;
 }
 
@@ -183,8 +193,8 @@ void loop_remove(struct loop *loop, loop_ref *ref)
 	struct source *source = source_find(loop, *ref);
 
 	if (source) {
-		if (source->always_ready)
-			loop->num_always_ready--;
+		if (source->regular)
+			source_set_ready(loop, source, 0);
 		else /* fails only when the descriptor is closed already: then it is gone */
 			(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 		source->class = NULL;
@@ -203,11 +213,11 @@ static void source_dispatch(struct loop *loop, loop_ref ref, uint32_t events)
 		source->class->ready(loop, source->object, source->fd, events);
 }
 
-static void loop_dispatch_always_ready(struct loop *loop)
+static void loop_dispatch_regular(struct loop *loop)
 {
-	for (uint32_t i = 0; loop->num_always_ready && i < loop->num_sources; i++)
-		if (loop->sources[i].class && loop->sources[i].always_ready)
-			source_dispatch(loop, source_ref(loop, i), EPOLLIN | EPOLLOUT);
+	for (uint32_t i = 0; loop->num_ready && i < loop->num_sources; i++)
+		if (loop->sources[i].ready)
+			source_dispatch(loop, source_ref(loop, i), loop->sources[i].ready);
 }
 
 /* --- time --------------------------------------------------------------------------------- */
@@ -264,7 +274,8 @@ int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due)
 		loop->heap = heap;
 		loop->heap_room = room;
 	}
-	timer->due = due;
+	/* What a handler arms for this time or earlier waits for the next turn, after the others. */
+	timer->due = due <= loop->firing ? loop->firing + 1 : due;
 	heap_up(loop, loop->heap_len++, timer);
 	return 0;
 }
@@ -288,15 +299,14 @@ void loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
 
 static void loop_fire_timers(struct loop *loop)
 {
-	/* Timers armed by handlers for now or earlier wait for the next turn. */
-	for (size_t n = loop->heap_len; n > 0 && loop->heap_len > 0; n--) {
+	loop->firing = loop->now;
+	while (loop->heap_len > 0 && loop->heap[0]->due <= loop->firing) {
 		struct loop_timer *timer = loop->heap[0];
 
-		if (timer->due > loop->now)
-			break;
 		loop_timer_cancel(loop, timer);
 		timer->fire(loop, timer);
 	}
+	loop->firing = 0;
 }
 
 /* --- deferred work ------------------------------------------------------------------------ */
@@ -324,8 +334,15 @@ void loop_task_cancel(struct loop *loop, struct loop_task *task)
 
 static void loop_run_tasks(struct loop *loop)
 {
-	while (loop->tasks.next != &loop->tasks) {
-		struct loop_task *task = loop->tasks.next;
+	struct loop_task batch = loop->tasks;
+
+	if (batch.next == &loop->tasks)
+		return;
+	/* The ring goes to a head of its own: what tasks add is for the next turn. */
+	batch.next->prev = batch.prev->next = &batch;
+	loop->tasks.next = loop->tasks.prev = &loop->tasks;
+	while (batch.next != &batch) {
+		struct loop_task *task = batch.next;
 
 		loop_task_cancel(loop, task);
 		task->run(loop, task);
@@ -364,6 +381,20 @@ static void loop_signal_ready(struct loop *loop, void *object, int fd, uint32_t 
 
 static const struct loop_class signal_class = { "signal", loop_signal_ready };
 
+void loop_end_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+	(void)sigemptyset(set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct sigaction action;
+
+		/* A blocked signal reaches a signalfd even when it is ignored. */
+		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			(void)sigaddset(set, signals[i]);
+	}
+}
+
 int loop_signals(struct loop *loop, const sigset_t *set,
 		 void (*handler)(struct loop *loop, void *object, const siginfo_t *info),
 		 void *object)
@@ -388,7 +419,7 @@ static int64_t loop_patience(const struct loop *loop, int timeout_ms)
 	uint64_t now;
 	int64_t until_timer;
 
-	if (loop->num_always_ready || loop->tasks.next != &loop->tasks)
+	if (loop->num_ready || loop->tasks.next != &loop->tasks)
 		return 0;
 	if (loop->heap_len == 0)
 		return patience;
@@ -423,7 +454,7 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 	loop_fire_timers(loop);
 	for (int i = 0; i < n; i++)
 		source_dispatch(loop, events[i].data.u64, events[i].events);
-	loop_dispatch_always_ready(loop);
+	loop_dispatch_regular(loop);
 	loop_run_tasks(loop);
 	loop_run_deferred(loop);
 	return 0;
@@ -431,14 +462,12 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 
 int loop_run(struct loop *loop)
 {
-	loop->stopping = false;
-	while (!loop->stopping) {
-		int r = loop_run_once(loop, -1);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return loop->status;
+	while (!loop->stopping && r == 0)
+		r = loop_run_once(loop, -1);
+	loop->stopping = false;
+	return r < 0 ? r : loop->status;
 }
 
 void loop_stop(struct loop *loop, int status)

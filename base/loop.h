@@ -6,8 +6,9 @@
  * 1. The kernel's event data is a typed reference (slot and generation), not a pointer: an event
  *    that was already fetched for a source removed meanwhile is dropped.
  * 2. Handlers never block and never run the loop again.
- * 3. Work given to loop_task_add() runs once, after the handlers of this batch; a handler that has
- *    to free an object others may still refer to in this batch calls loop_defer_free().
+ * 3. Work given to loop_task_add() runs once, after the handlers of this batch (what a task adds
+ *    runs in the next turn); a handler that has to free an object others may still refer to in
+ *    this batch calls loop_defer_free().
  * 4. `now` is read once per wake-up; loop_now() gives it to all handlers.
  * 5. Order of a turn: wait, due timers, ready sources, tasks, deferred frees.
  */
@@ -36,7 +37,8 @@ void loop_free(struct loop *loop);
 
 /*
  * Watches FD (borrowed; the caller closes it after loop_remove()) for EVENTS (EPOLLIN ...,
- * EPOLLET). A regular file, which epoll refuses with -EPERM, is treated as always ready.
+ * EPOLLET). A regular file, which epoll refuses with -EPERM, is always ready for the EPOLLIN and
+ * EPOLLOUT among them.
  */
 int loop_add(struct loop *loop, const struct loop_class *class, int fd, uint32_t events,
 	     void *object, loop_ref *ret);
@@ -56,7 +58,10 @@ struct loop_timer {
 	size_t place;  /* in the heap, plus one; 0: not set */
 };
 
-/* Arms or moves TIMER to DUE (ns); fires once. -ENOMEM. */
+/*
+ * Arms or moves TIMER to DUE (ns); fires once. What a timer's handler arms fires in the next turn
+ * at the earliest. -ENOMEM.
+ */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 static inline bool loop_timer_armed(const struct loop_timer *timer)
@@ -75,8 +80,11 @@ struct loop_task {
 void loop_task_add(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop *loop, struct loop_task *task);
 
-/* Calls FREE(object) after this batch. Allocates nothing when memory is short: frees later. */
+/* Calls FREE_OBJECT(object) after this batch. When memory is short the object is leaked. */
 void loop_defer_free(struct loop *loop, void (*free_object)(void *object), void *object);
+
+/* Makes *SET those of SIGTERM, SIGINT and SIGHUP that this process was not started to ignore. */
+void loop_end_signals(sigset_t *set);
 
 /* Blocks the signals of SET and calls HANDLER for each that arrives (signalfd). Once per loop. */
 int loop_signals(struct loop *loop, const sigset_t *set,
@@ -87,5 +95,5 @@ int loop_signals(struct loop *loop, const sigset_t *set,
 int loop_run(struct loop *loop);
 /* One turn; waits at most TIMEOUT_MS (-1: no limit, 0: not at all). */
 int loop_run_once(struct loop *loop, int timeout_ms);
-/* Makes loop_run() return STATUS (0 or more) after this batch. */
+/* Makes loop_run() return STATUS (0 or more) after this batch, or at once when it is not running. */
 void loop_stop(struct loop *loop, int status);

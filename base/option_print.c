@@ -91,8 +91,8 @@ void option_print_list(const struct option_program *program, FILE *out)
 		const struct option_row *row = &program->rows[i];
 
 		if (row->help)
-			(void)fprintf(out, "%c%c %s%s %s\n", '-', row->letter ? row->letter : '-',
-				      row->name ? "--" : "", row->name ? row->name : "-",
+			(void)fprintf(out, "-%.1s %s%s %s\n", row->letter ? &row->letter : "",
+				      row->name ? "--" : "-", row->name ? row->name : "",
 				      row->arg ? row->arg : "-");
 	}
 }

@@ -35,6 +35,10 @@ char *strbuf_reserve(struct strbuf *b, size_t len)
 	}
 	if (need <= b->room)
 		return b->data + b->len;
+	if (need > SIZE_MAX / 2) {
+		b->error = -ENOMEM;
+		return NULL;
+	}
 	while (room < need)
 		room *= 2;
 	data = realloc(b->data, room);
@@ -78,6 +82,8 @@ void strbuf_vprintf(struct strbuf *b, const char *format, va_list ap)
 	va_copy(again, ap);
 	len = vsnprintf(NULL, 0, format, again);
 	va_end(again);
+	if (len < 0 && !b->error)
+		b->error = -EMSGSIZE; /* longer than an int can say, or not representable */
 	if (len < 0 || !strbuf_reserve(b, (size_t)len))
 		return;
 	(void)vsnprintf(b->data + b->len, (size_t)len + 1, format, ap);

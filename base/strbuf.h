@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A growing byte buffer that is always NUL-terminated. A failed allocation makes it "broken":
- * later appends do nothing and strbuf_error() tells, so that a chain of appends needs one check.
+ * later appends do nothing and `error` tells, so that a chain of appends needs one check.
  */
 #pragma once
 
 #include <stdarg.h>
 #include <sys/types.h>
 
+#include "cleanup.h"
 #include "util.h"
 
 struct strbuf {

@@ -5,141 +5,212 @@
 Stages, each with its own build where it needs one:
   unit         cmocka programs, gcc build
   sanitized    the same, with AddressSanitizer and UndefinedBehaviorSanitizer
-  clang        the clang build, warnings are errors
+  clang        the same, built by clang
   fuzz         each fuzz target over its corpus, then five seconds more
-  house        layers, headers alone, manual pages against option rows
+  house        layers, headers alone, manual pages against option rows, style
   integration  pytest against real peers
 
-`tests/run.py STAGE...` runs only those. The last line is "N passed, N failed, N skipped".
+Warnings are errors in each build. `tests/run.py STAGE...` runs only those. A stage that cannot be
+built, dies, or takes longer than its limit is a failure; what the machine lacks is skipped, and
+with CI=true a failure, too. The last line is "N passed, N failed, N skipped".
 """
+import functools
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import traceback
 import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "--buildtype=debugoptimized"]
+SANITIZE = ("-Db_sanitize=address,undefined", "-Db_lundef=false", "--buildtype=debugoptimized")
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
+              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+BUILD_LIMIT = 300  # seconds
 
 
 class Count:
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
 
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
-def run(command, env=None, **kwargs):
+
+def in_ci():
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def failure(why):
+    print("FAILED:", why, flush=True)
+    return Count(failed=1)
+
+
+def lacking(what):
+    """What the machine lacks is skipped on a developer's machine, and fails where it is set up."""
+    if in_ci():
+        return failure(f"{what} is missing, and CI is set (tools/setup all installs it)")
+    print(f"SKIPPED: {what} is missing (tools/setup all installs it)", flush=True)
+    return Count(skipped=1)
+
+
+def run(command, limit, env=None, capture=False):
+    """Runs a command; returns (status, output). Past LIMIT seconds, it and its children are killed
+    and the status is None. The output is "" unless it is captured.
+    """
     print("+", " ".join(command), flush=True)
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})},
-                          stdin=subprocess.DEVNULL, check=False, **kwargs)
+    child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})},
+                             stdin=subprocess.DEVNULL, start_new_session=True, text=True,
+                             errors="replace", stdout=subprocess.PIPE if capture else None)
+    output = ""
+    try:
+        output = child.communicate(timeout=limit)[0] or ""
+    except subprocess.TimeoutExpired:
+        print(f"FAILED: not done after {limit} s: {' '.join(command)}", flush=True)
+        return None, output
+    finally:
+        if child.returncode is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+    return child.returncode, output
 
 
-def build(directory, *options, env=None):
-    """Configures and builds; a failed build is a failed test."""
-    compiler = (env or {}).get("CC", "gcc")
-    if shutil.which("ccache"):
-        env = {**(env or {}), "CC": "ccache " + compiler}
-    return run(["tools/build", directory, "-Dwerror=true", *options], env).returncode == 0
+@functools.lru_cache(maxsize=None)
+def build(directory, *options, compiler="gcc"):
+    """Configures and builds once in a run; True when that went well."""
+    start = time.monotonic()
+    if os.path.exists(os.path.join(ROOT, directory, "build.ninja")):
+        run(["meson", "configure", directory, "-Dwerror=true"], BUILD_LIMIT)
+    status, _ = run(["tools/build", directory, "-Dwerror=true", *options], BUILD_LIMIT,
+                    {"CC": compiler})
+    print(f"{directory}: {time.monotonic() - start:.0f} s", flush=True)
+    return status == 0
 
 
-def meson_tests(directory, env=None, timeout=3):
-    """Runs meson's test suite and counts its subtests where the log tells them."""
-    count = Count()
-    run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs",
-         "--timeout-multiplier", str(timeout)], env)
+def count_result(result):
+    """The subtests of one entry of meson's log, where its output tells them."""
+    text = result.get("stdout", "") + result.get("stderr", "")
+    passed = re.search(r"\[  PASSED  \] (\d+) test", text)
+    skipped = re.search(r"\[  SKIPPED \] (\d+) test", text)
+    if result["result"] == "OK":
+        return Count(int(passed.group(1)) if passed else 1,
+                     skipped=int(skipped.group(1)) if skipped else 0)
+    if result["result"] == "SKIP":
+        return Count(skipped=1)
+    return failure(result["name"])
+
+
+def meson_tests(directory, limit, env=None, slowness=3):
+    """Runs meson's test suite of a build and counts its subtests."""
     log = os.path.join(ROOT, directory, "meson-logs", "testlog.json")
-    with open(log, encoding="utf-8") as lines:
-        for line in lines:
-            result = json.loads(line)
-            counts = re.search(r"\[  PASSED  \] (\d+) test", result.get("stdout", "") +
-                               result.get("stderr", ""))
-            if result["result"] == "OK":
-                count.passed += int(counts.group(1)) if counts else 1
-            elif result["result"] == "SKIP":
-                count.skipped += 1
-            else:
-                count.failed += 1
-                print("FAILED:", result["name"], flush=True)
+    if os.path.exists(log):
+        os.unlink(log)
+    status, _ = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs",
+                     "--timeout-multiplier", str(slowness)], limit, env)
+    count = Count()
+    if os.path.exists(log):
+        with open(log, encoding="utf-8") as lines:
+            for line in lines:
+                count.add(count_result(json.loads(line)))
+    if not count.passed + count.failed + count.skipped:
+        count.add(lacking("cmocka, or any unit test") if status == 0
+                  else failure(f"meson test, status {status}"))
+    elif status != 0 and not count.failed:
+        count.add(failure(f"meson test, status {status}"))
     return count
 
 
-def pytest(paths, env, name):
+def pytest(path, limit, name, env):
     """Runs pytest and counts from its JUnit report."""
-    count = Count()
+    if not os.path.isdir(os.path.join(ROOT, path)):
+        return failure(f"there is no {path}")
     report = os.path.join(ROOT, "build", f"{name}.xml")
     os.makedirs(os.path.dirname(report), exist_ok=True)
     if os.path.exists(report):
         os.unlink(report)
-    run([PYTHON, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", "--durations=8",
-         f"--junitxml={report}", *paths], env)
-    if not os.path.exists(report):
-        count.failed += 1
-        return count
-    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
-        bad = int(suite.get("failures")) + int(suite.get("errors"))
-        count.failed += bad
-        count.skipped += int(suite.get("skipped"))
-        count.passed += int(suite.get("tests")) - bad - int(suite.get("skipped"))
-    return count
-
-
-def verdict(good):
+    status, _ = run([PYTHON, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
+                     "--durations=8", f"--junitxml={report}", path], limit, env)
     count = Count()
-    count.passed, count.failed = (1, 0) if good else (0, 1)
+    if os.path.exists(report):
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            bad = int(suite.get("failures")) + int(suite.get("errors"))
+            skipped = int(suite.get("skipped"))
+            count.add(Count(int(suite.get("tests")) - bad - skipped, bad, skipped))
+    if status != 0 and not count.failed:
+        count.add(failure(f"pytest {path}, status {status}"))
     return count
 
 
 def stage_unit():
     if not build("build"):
-        return verdict(False)
-    return meson_tests("build")
+        return failure("the gcc build")
+    return meson_tests("build", 120)
 
 
 def stage_sanitized():
     if not build("build-asan", *SANITIZE):
-        return verdict(False)
-    return meson_tests("build-asan", env={"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
-                                          "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"},
-                       timeout=6)
+        return failure("the sanitized build")
+    return meson_tests("build-asan", 240, env=SANITIZERS, slowness=6)
 
 
 def stage_clang():
-    return verdict(build("build-clang", env={"CC": "clang"}))
+    if not shutil.which("clang"):
+        return lacking("clang")
+    if not build("build-clang", compiler="clang"):
+        return failure("the clang build")
+    return meson_tests("build-clang", 120)
 
 
 def stage_fuzz():
-    result = run([PYTHON, "tests/fuzz/run.py", "--seconds", "5"], stdout=subprocess.PIPE,
-                 text=True)
-    print(result.stdout, end="", flush=True)
-    count = Count()
-    match = re.search(r"(\d+) passed, (\d+) failed", result.stdout)
-    if match:
-        count.passed, count.failed = int(match.group(1)), int(match.group(2))
-    else:
-        count.failed = 1
+    if not shutil.which("clang"):
+        return lacking("clang with libFuzzer")
+    status, output = run([PYTHON, "tests/fuzz/run.py", "--seconds", "5"], 420, capture=True)
+    print(output, end="", flush=True)
+    match = re.search(r"(\d+) passed, (\d+) failed\s*$", output)
+    if not match:
+        return failure(f"tests/fuzz/run.py, status {status}")
+    count = Count(int(match.group(1)), int(match.group(2)))
+    if status != 0 and not count.failed:
+        count.add(failure(f"tests/fuzz/run.py, status {status}"))
     return count
 
 
 def stage_house():
-    return pytest(["tests/house"], {"VS_BUILD": os.path.join(ROOT, "build")}, "house")
+    if not build("build"):
+        return failure("the gcc build")
+    return pytest("tests/house", 240, "house", {"VS_BUILD": os.path.join(ROOT, "build")})
 
 
 def stage_integration():
-    return pytest(["tests/integration"], {"VS_BUILD": os.path.join(ROOT, "build"),
-                                          "VS_BUILD_ASAN": os.path.join(ROOT, "build-asan")},
-                  "integration")
+    if not build("build"):
+        return failure("the gcc build")
+    return pytest("tests/integration", 600, "integration",
+                  {"VS_BUILD": os.path.join(ROOT, "build"),
+                   "VS_BUILD_ASAN": os.path.join(ROOT, "build-asan")})
 
 
 STAGES = {"unit": stage_unit, "sanitized": stage_sanitized, "clang": stage_clang,
           "fuzz": stage_fuzz, "house": stage_house, "integration": stage_integration}
+
+
+def run_stage(name):
+    """A stage that raises is a failed test, not the end of the others."""
+    print(f"== {name}", flush=True)
+    try:
+        return STAGES[name]()
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        return failure(f"stage {name}")
 
 
 def main():
@@ -151,13 +222,11 @@ def main():
     lines = []
     for name in names:
         start = time.monotonic()
-        print(f"== {name}", flush=True)
-        count = STAGES[name]()
+        count = run_stage(name)
         total.add(count)
-        lines.append(f"{name:12} {count.passed} passed, {count.failed} failed, "
-                     f"{count.skipped} skipped, {time.monotonic() - start:.0f} s")
+        lines.append(f"{name:12} {count}, {time.monotonic() - start:.0f} s")
     print("\n== stages\n" + "\n".join(lines) + "\n")
-    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    print(total, flush=True)
     sys.exit(1 if total.failed or not total.passed else 0)
 
 

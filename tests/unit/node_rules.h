@@ -2,7 +2,7 @@
 /* A rule of a netnode under test: three clients, on ports 1, 2 and 5. */
 #pragma once
 
-#include "cmocka_test.h"
+#include "test.h"
 
 #include <stdlib.h>
 #include <string.h>

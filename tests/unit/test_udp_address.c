@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cmocka_test.h"
+#include "test.h"
 
 #include <errno.h>
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* TAP and TUN devices (Linux, Documentation/networking/tuntap.rst). */
+#pragma once
+
+#include <net/if.h>
+
+#include "base/error.h"
+
+#define TAP_DEVICE "/dev/net/tun"
+
+struct tap {
+	int fd; /* owned by whoever has the struct; close-on-exec, non-blocking */
+	char name[IFNAMSIZ];
+	uint8_t mac[6];
+	int index;
+	bool vnet;       /* each frame stands behind a struct vnet_header */
+	bool persistent; /* the interface was there before and stays */
+};
+
+/*
+ * Opens /dev/net/tun and makes, or joins, the TAP interface NAME ("" or a name with %d: the kernel
+ * chooses). An interface that ends with the descriptor carries super-frames (see segment.h); one
+ * that others made and will use later is left as they know it. The interface is in the caller's
+ * network namespace and stays down.
+ */
+int tap_open(const char *name, struct tap *ret, struct error *error);
+
+/* Opens the clone device PATH alone; the error says what to do. Returns the descriptor. */
+int tap_open_device(const char *path, struct error *error);
+
+/* Whether TEXT can be the name of an interface: 1 to 15 bytes, no slash, colon or blank. */
+bool tap_name_valid(const char *text);
+
+/* Sets whether the interface has carrier ("the cable is plugged in"); does nothing before Linux 5.0. */
+void tap_set_carrier(int fd, bool on);

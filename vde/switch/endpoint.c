@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Output. A frame goes straight to the kernel while the endpoint keeps up; from the first one
+ * that would block on, frames wait in the endpoint's queue, in order, until the descriptor is
+ * writable. Only a full queue drops, and only this endpoint's frames.
+ */
+#include "vde/switch/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "vde/switch/debug.h"
+#include "vde/switch/forward.h"
+#include "vde/switch/plugin_host.h"
+
+#define FLUSH_BATCH 64
+
+static void count_out(struct endpoint *ep, size_t len)
+{
+	ep->counters.out.packets++;
+	ep->counters.out.bytes += len;
+	ep->port->counters.out.packets++;
+	ep->port->counters.out.bytes += len;
+}
+
+static void count_drop(struct endpoint *ep, enum drop_reason reason)
+{
+	ep->counters.drops[reason]++;
+	ep->port->counters.drops[reason]++;
+}
+
+static void endpoint_watch(struct endpoint *ep, uint32_t events)
+{
+	if (ep->data_events == events)
+		return;
+	ep->data_events = events;
+	(void)loop_modify(ep->sw->loop, ep->data_ref, events); /* fails only for a wrong reference */
+}
+
+static void endpoint_enqueue(struct vde_switch *sw, struct endpoint *ep, const struct msghdr *msg,
+			     size_t len)
+{
+	int r = outq_push(&ep->queue, &sw->chunks, (size_t)sw->settings.queue_size, msg, len);
+
+	if (r < 0) {
+		count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
+		return;
+	}
+	count_out(ep, len);
+	endpoint_watch(ep, EPOLLIN | EPOLLOUT);
+}
+
+/* Gives the kernel what it takes of COUNT frames; returns how many are settled. */
+static unsigned endpoint_write_now(struct endpoint *ep, struct mmsghdr *msgs, unsigned count,
+				   bool counted)
+{
+	unsigned done = 0;
+
+	while (done < count) {
+		int n = ep->class->write(ep, msgs + done, count - done);
+
+		if (n == 0)
+			break;
+		if (n < 0) {
+			count_drop(ep, DROP_REFUSED);
+			done++;
+			continue;
+		}
+		for (int i = 0; i < n && !counted; i++)
+			count_out(ep, msgs[done + (unsigned)i].msg_len);
+		done += (unsigned)n;
+	}
+	return done;
+}
+
+void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *msgs,
+		    unsigned count)
+{
+	unsigned done = 0;
+
+	if (ep->queue.frames == 0)
+		done = endpoint_write_now(ep, msgs, count, false);
+	for (; done < count; done++)
+		endpoint_enqueue(sw, ep, &msgs[done].msg_hdr, msgs[done].msg_len);
+}
+
+void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len)
+{
+	struct iovec iov = { (void *)frame, len };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 },
+			       .msg_len = (unsigned)len };
+
+	endpoint_write(sw, ep, &msg, 1);
+}
+
+void endpoint_flush_queue(struct vde_switch *sw, struct endpoint *ep)
+{
+	struct mmsghdr msgs[FLUSH_BATCH];
+	struct iovec iov[FLUSH_BATCH];
+	unsigned count;
+
+	while ((count = outq_peek(&ep->queue, msgs, iov, FLUSH_BATCH)) > 0) {
+		unsigned done = endpoint_write_now(ep, msgs, count, true);
+
+		outq_pop(&ep->queue, &sw->chunks, done);
+		if (done < count)
+			return;
+	}
+	endpoint_watch(ep, EPOLLIN);
+}
+
+static void endpoint_free(void *object)
+{
+	struct endpoint *ep = object;
+
+	free(ep->path);
+	free(ep);
+}
+
+void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *ep)
+{
+	struct endpoint **end = &port->endpoints;
+	bool first = !port_active(port);
+
+	while (*end)
+		end = &(*end)->next_on_port;
+	ep->sw = sw;
+	ep->port = port;
+	ep->next_on_port = NULL;
+	*end = ep;
+	if (first) {
+		port->user = ep->user;
+		port_activity_changed(sw, port);
+	}
+	DEBUG(sw, EP_PLUS, "Port %02u FD %2d", port->number, ep->id);
+	plugin_host_event(sw, DEBUG_EP_PLUS, (int)port->number, ep->id);
+	if (!ep->descr[0])
+		return;
+	DEBUG(sw, PORT_DESCR, "Port %02u FD %2d -> \"%s\"", port->number, ep->id, ep->descr);
+	plugin_host_event(sw, DEBUG_PORT_DESCR, (int)port->number, ep->id, ep->descr);
+}
+
+static void endpoint_unlink(struct endpoint *ep)
+{
+	struct endpoint **at = &ep->port->endpoints;
+
+	while (*at != ep)
+		at = &(*at)->next_on_port;
+	*at = ep->next_on_port;
+}
+
+void endpoint_close(struct vde_switch *sw, struct endpoint *ep)
+{
+	if (ep->gone)
+		return;
+	ep->gone = true;
+	ep->num_pending = 0;
+	loop_remove(sw->loop, &ep->data_ref);
+	loop_remove(sw->loop, &ep->control_ref);
+	outq_clear(&ep->queue, &sw->chunks);
+	endpoint_unlink(ep);
+	DEBUG(sw, EP_MINUS, "Port %02u FD %2d", ep->port->number, ep->id);
+	plugin_host_event(sw, DEBUG_EP_MINUS, (int)ep->port->number, ep->id);
+	if (!port_active(ep->port))
+		port_activity_changed(sw, ep->port);
+	ep->class->close(sw, ep);
+	if (ep->data_fd >= 0)
+		(void)close(TAKE_FD(ep->data_fd));
+	if (ep->control_fd >= 0)
+		(void)close(TAKE_FD(ep->control_fd));
+	loop_defer_free(sw->loop, endpoint_free, ep);
+}
+
+struct endpoint *endpoint_find(const struct port *port, int id)
+{
+	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port)
+		if (ep->id == id)
+			return ep;
+	return NULL;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Endpoints: one connected plug or TAP interface each. The kind (struct endpoint_class) knows how
+ * to write; output goes through endpoint_queue or, in the fast path, forward.c's batch.
+ */
+#pragma once
+
+#include <sys/uio.h>
+
+#include "vde/switch/outq.h"
+#include "vde/switch/port.h"
+#include "wire/vde_control.h"
+
+struct endpoint_class {
+	const char *module; /* as port/print shows it: "unix prog", "tuntap" */
+	/*
+	 * Writes COUNT frames (msg_len has the length of each). Returns how many were taken; 0
+	 * means that it would block. A negative errno is about the first one, which is dropped.
+	 */
+	int (*write)(struct endpoint *ep, struct mmsghdr *msgs, unsigned count);
+	/* Called once when the endpoint goes, before it is freed: sockets, names. */
+	void (*close)(struct vde_switch *sw, struct endpoint *ep);
+};
+
+struct endpoint {
+	const struct endpoint_class *class;
+	struct vde_switch *sw;
+	struct port *port;
+	struct endpoint *next_on_port;
+	int id;         /* unique while it lives: number of its control (or TAP) descriptor */
+	int data_fd;    /* owned */
+	int control_fd; /* owned; -1: none */
+	loop_ref data_ref, control_ref;
+	uint32_t data_events; /* EPOLLIN, and EPOLLOUT while the queue is not empty */
+	uid_t user;
+	char descr[VDE_CONTROL_DESCR_SIZE]; /* "": none */
+	char *path;        /* of its data socket in the switch directory, owned; NULL: none */
+	struct outq queue; /* what it did not take yet */
+	struct counters counters;
+
+	/* Of forward.c: this batch's share, indexes into the batch with a bit for the tag. */
+	struct endpoint *next_dirty;
+	bool dirty;
+	uint8_t num_pending;
+	uint8_t pending[64];
+	bool gone;
+};
+
+/*
+ * Adds EP to PORT, which owns it from here on. The caller has put its descriptors in the loop, the data
+ * descriptor for EPOLLIN (as data_events says).
+ */
+void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *ep);
+
+/* Detaches, closes, and frees after this batch. */
+void endpoint_close(struct vde_switch *sw, struct endpoint *ep);
+
+/* NULL when PORT has none with this id. */
+struct endpoint *endpoint_find(const struct port *port, int id);
+
+/* Hands COUNT frames to the kernel, queues what it does not take, and counts. */
+void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *msgs,
+		    unsigned count);
+
+/* Sends one whole frame that the switch itself made (BPDUs). */
+void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
+
+/* Writable again: empties the queue as far as possible. */
+void endpoint_flush_queue(struct vde_switch *sw, struct endpoint *ep);

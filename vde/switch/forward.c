@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. An endpoint that is readable hands over up to FORWARD_BATCH frames at a
+ * time (forward_batch). Each frame is
+ *
+ *	checked     14 bytes to max_frame
+ *	classified  by its tag (0x8100), else by the port's untagged VLAN; a priority tag (VLAN 0)
+ *	            counts as VLAN 0 where the port is a member, else as the port's untagged VLAN
+ *	learned     unicast sources, where the spanning tree allows it
+ *	delivered   to the learned port, else to all forwarding ports of the VLAN but its own
+ *
+ * "Delivered" only notes the frame's index with each endpoint; when the whole batch is done, each
+ * endpoint concerned writes its share in one system call, straight from the buffers the frames
+ * were read into. A tag that has to come or go is a matter of which pieces are gathered: bytes
+ * are never moved. What the kernel does not take is copied to the endpoint's queue.
+ *
+ * A hub repeats to every active port but its own and port 0, without looking at anything.
+ */
+#include "vde/switch/forward.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "vde/switch/capture.h"
+#include "vde/switch/debug.h"
+#include "vde/switch/mactable.h"
+#include "vde/switch/plugin_host.h"
+#include "vde/switch/stp.h"
+#include "vde/switch/vlan.h"
+#include "wire/bpdu.h"
+
+#define ADDRESSES_SIZE   (2 * ETHER_ADDR_SIZE)
+#define PENDING_TAGGED   0x40 /* the frame leaves with a tag */
+#define PENDING_INDEX    0x3f
+#define PIECES_PER_FRAME 3
+
+_Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
+_Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
+
+/* --- the MAC table's time and events ------------------------------------------------------------ */
+
+uint32_t forward_mac_now(const struct vde_switch *sw)
+{
+	return (uint32_t)((loop_now(sw->loop) - sw->start) / NS_PER_SEC);
+}
+
+#define HASH_TEXT(mac) (mac)[0], (mac)[1], (mac)[2], (mac)[3], (mac)[4], (mac)[5]
+
+/* What plug-ins get of an address. */
+static uint64_t hash_key(const uint8_t mac[ETHER_ADDR_SIZE], uint16_t vlan)
+{
+	return ether_mac_number(mac) | (uint64_t)vlan << 48;
+}
+
+static void hash_removed(struct vde_switch *sw, const uint8_t mac[ETHER_ADDR_SIZE], uint16_t vlan,
+			 unsigned port)
+{
+	DEBUG(sw, HASH_MINUS, "%02x:%02x:%02x:%02x:%02x:%02x VLAN %02x:%02x Port %u", HASH_TEXT(mac),
+	      vlan >> 8, vlan & 0xff, port);
+	plugin_host_event(sw, DEBUG_HASH_MINUS, hash_key(mac, vlan));
+}
+
+static void hash_added(struct vde_switch *sw, const uint8_t mac[ETHER_ADDR_SIZE], uint16_t vlan,
+		       unsigned port)
+{
+	DEBUG(sw, HASH_PLUS, "%02x:%02x:%02x:%02x:%02x:%02x VLAN %02x:%02x Port %u", HASH_TEXT(mac),
+	      vlan >> 8, vlan & 0xff, port);
+	plugin_host_event(sw, DEBUG_HASH_PLUS, hash_key(mac, vlan));
+}
+
+struct forget {
+	struct vde_switch *sw;
+	int port; /* -1: any */
+	int vlan; /* -1: any */
+	bool expired;
+	uint32_t now;
+};
+
+static bool forget_match(void *context, const struct mac_entry *entry)
+{
+	struct forget *forget = context;
+	uint8_t mac[ETHER_ADDR_SIZE];
+
+	if (forget->expired && forget->now - entry->seen <= forget->sw->macs->expire)
+		return false;
+	if (forget->port >= 0 && entry->port != forget->port)
+		return false;
+	if (forget->vlan >= 0 && mac_entry_vlan(entry) != forget->vlan)
+		return false;
+	mac_entry_mac(entry, mac);
+	hash_removed(forget->sw, mac, mac_entry_vlan(entry), entry->port);
+	return true;
+}
+
+void forward_forget(struct vde_switch *sw, int port, int vlan)
+{
+	struct forget forget = { .sw = sw, .port = port, .vlan = vlan };
+
+	if (sw->macs->count == 0 || (port >= 0 && sw->macs->per_port[port] == 0))
+		return;
+	(void)mac_table_remove_if(sw->macs, forget_match, &forget);
+}
+
+/* Runs only while there is something to age or to give back: an idle switch sleeps. */
+static void forward_gc_arm(struct vde_switch *sw)
+{
+	struct forward *f = sw->forward;
+
+	if (!loop_timer_armed(&f->gc) && (sw->macs->count || sw->chunks.fresh))
+		(void)loop_timer_set(sw->loop, &f->gc, /* without memory: armed by a later frame */
+				     loop_now(sw->loop) + sw->macs->gc_interval * NS_PER_SEC);
+}
+
+static void forward_gc(struct loop *loop, struct loop_timer *timer)
+{
+	struct forward *f = container_of(timer, struct forward, gc);
+	struct forget forget = { .sw = f->sw, .port = -1, .vlan = -1, .expired = true,
+				 .now = forward_mac_now(f->sw) };
+
+	(void)loop;
+	if (f->sw->macs->count)
+		(void)mac_table_remove_if(f->sw->macs, forget_match, &forget);
+	pool_trim(&f->sw->chunks);
+	forward_gc_arm(f->sw);
+}
+
+void forward_gc_restart(struct vde_switch *sw)
+{
+	loop_timer_cancel(sw->loop, &sw->forward->gc);
+	forward_gc_arm(sw);
+}
+
+/* --- memory --------------------------------------------------------------------------------------- */
+
+int forward_new(struct vde_switch *sw)
+{
+	struct forward *f = calloc(1, sizeof(*f));
+	void *buffers;
+	uint64_t seed;
+
+	if (!f)
+		return -ENOMEM;
+	f->sw = sw;
+	f->gc.fire = forward_gc;
+	/* The odd 128 spread the buffers' first lines over the sets of the processor's cache. */
+	f->buffer_size = ((FORWARD_HEADROOM + (size_t)sw->settings.max_frame + 1 + 63) & ~(size_t)63) + 128;
+	buffers = mmap(NULL, f->buffer_size * FORWARD_BATCH, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (buffers == MAP_FAILED) {
+		free(f);
+		return -ENOMEM;
+	}
+	f->buffers = buffers;
+	sw->forward = f;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = clock_now();
+	return mac_table_new((size_t)sw->settings.max_macs, sw->num_ports + 1,
+			     (uint32_t)sw->settings.hash_size, seed, &sw->macs);
+}
+
+void forward_free(struct vde_switch *sw)
+{
+	struct forward *f = sw->forward;
+
+	mac_table_free(sw->macs);
+	sw->macs = NULL;
+	if (!f)
+		return;
+	loop_timer_cancel(sw->loop, &f->gc);
+	(void)munmap(f->buffers, f->buffer_size * FORWARD_BATCH);
+	free(f);
+	sw->forward = NULL;
+}
+
+uint8_t *forward_buffer(struct forward *f, unsigned i)
+{
+	return f->buffers + f->buffer_size * i + FORWARD_HEADROOM;
+}
+
+/* --- output ---------------------------------------------------------------------------------------- */
+
+/* The pieces of a frame as it leaves; returns how many. */
+static unsigned frame_pieces(const struct frame *frame, bool leaves_tagged,
+			     struct iovec iov[PIECES_PER_FRAME], unsigned *ret_len)
+{
+	*ret_len = frame->len;
+	if (frame->tagged == leaves_tagged) {
+		iov[0] = (struct iovec){ frame->data, frame->len };
+		return 1;
+	}
+	iov[0] = (struct iovec){ frame->data, ADDRESSES_SIZE };
+	if (!leaves_tagged) {
+		*ret_len -= ETHER_TAG_SIZE;
+		iov[1] = (struct iovec){ frame->data + ADDRESSES_SIZE + ETHER_TAG_SIZE,
+					 frame->len - ADDRESSES_SIZE - ETHER_TAG_SIZE };
+		return 2;
+	}
+	*ret_len += ETHER_TAG_SIZE;
+	iov[1] = (struct iovec){ (void *)frame->tag, ETHER_TAG_SIZE };
+	iov[2] = (struct iovec){ frame->data + ADDRESSES_SIZE, frame->len - ADDRESSES_SIZE };
+	return 3;
+}
+
+static void flush_endpoint(struct vde_switch *sw, struct endpoint *ep)
+{
+	struct mmsghdr msgs[FORWARD_BATCH];
+	struct iovec iov[FORWARD_BATCH * PIECES_PER_FRAME];
+
+	for (unsigned i = 0; i < ep->num_pending; i++) {
+		const struct frame *frame = &sw->forward->frames[ep->pending[i] & PENDING_INDEX];
+		struct iovec *pieces = &iov[i * PIECES_PER_FRAME];
+		unsigned len, count;
+
+		count = frame_pieces(frame, ep->pending[i] & PENDING_TAGGED, pieces, &len);
+		msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = pieces, .msg_iovlen = count },
+					    .msg_len = len };
+	}
+	endpoint_write(sw, ep, msgs, ep->num_pending);
+	ep->num_pending = 0;
+}
+
+static void forward_flush(struct vde_switch *sw)
+{
+	struct endpoint *ep = sw->forward->dirty;
+
+	sw->forward->dirty = NULL;
+	while (ep) {
+		struct endpoint *next = ep->next_dirty;
+
+		ep->dirty = false;
+		if (!ep->gone)
+			flush_endpoint(sw, ep);
+		ep = next;
+	}
+}
+
+/* A plug-in wants to see (and may change or refuse) what leaves: one frame at a time, copied. */
+static void deliver_through_plugin(struct vde_switch *sw, struct port *port,
+				   const struct frame *frame, bool tagged)
+{
+	uint8_t copy[OUTQ_FRAME_MAX];
+	struct iovec iov[PIECES_PER_FRAME];
+	unsigned len, count = frame_pieces(frame, tagged, iov, &len);
+	uint8_t *at = copy;
+	int passed;
+
+	for (unsigned i = 0; i < count; i++)
+		at = mempcpy(at, iov[i].iov_base, iov[i].iov_len);
+	passed = plugin_host_packet(sw, true, port->number, copy, (int)len);
+	if (passed <= 0)
+		return;
+	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port)
+		endpoint_send(sw, ep, copy, (size_t)passed);
+}
+
+static void deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
+{
+	struct forward *f = sw->forward;
+	const struct frame *frame = &f->frames[index];
+
+	if (capture_wants(sw, port))
+		capture_frame(sw, port, CAPTURE_OUT, frame->data, frame->len);
+	if (plugin_host_wants_packets(sw, true)) {
+		deliver_through_plugin(sw, port, frame, tagged);
+		return;
+	}
+	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
+		ep->pending[ep->num_pending++] = (uint8_t)(index | (tagged ? PENDING_TAGGED : 0));
+		if (ep->dirty)
+			continue;
+		ep->dirty = true;
+		ep->next_dirty = f->dirty;
+		f->dirty = ep;
+	}
+}
+
+void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *vlan,
+		  const void *data, size_t len)
+{
+	struct frame frame = { .data = (uint8_t *)data, .len = (uint32_t)len };
+	struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(vlan->id) };
+	struct iovec iov[PIECES_PER_FRAME];
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = iov } };
+
+	memcpy(frame.tag, &tag, sizeof(tag));
+	if (capture_wants(sw, port))
+		capture_frame(sw, port, CAPTURE_OUT, data, len);
+	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
+		msg.msg_hdr.msg_iovlen =
+			frame_pieces(&frame, vlan_is_tagged(vlan, port->number), iov, &msg.msg_len);
+		endpoint_write(sw, ep, &msg, 1);
+	}
+}
+
+/* --- input ------------------------------------------------------------------------------------------ */
+
+static void drop_in(struct endpoint *ep, enum drop_reason reason)
+{
+	ep->counters.drops[reason]++;
+	ep->port->counters.drops[reason]++;
+}
+
+static void count_in(struct counters *counters, size_t len)
+{
+	counters->in.packets++;
+	counters->in.bytes += len;
+}
+
+/* The VLAN a frame belongs to, with frame->tagged, vlan and tag filled; NULL: it has none here. */
+static struct vlan *classify(struct vde_switch *sw, const struct port *port, struct frame *frame,
+			     const struct ether_info *info)
+{
+	uint16_t id = info->tagged ? VLAN_ID(info->tci) : port->untagged_vlan;
+	struct vlan *vlan = vlan_find(sw, id);
+
+	if (info->tagged && id == 0 && !(vlan && vlan_has_port(vlan, port->number))) {
+		struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), 0 };
+
+		id = port->untagged_vlan; /* 802.1Q 6.9: the priority stays, the VLAN is the port's */
+		vlan = vlan_find(sw, id);
+		tag.tci = htobe16((uint16_t)((info->tci & 0xf000) | id));
+		memcpy(frame->data + ADDRESSES_SIZE, &tag, sizeof(tag));
+	}
+	if (!vlan || !vlan_has_port(vlan, port->number))
+		return NULL;
+	frame->tagged = info->tagged;
+	frame->vlan = id;
+	if (!info->tagged) {
+		struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(id) };
+
+		memcpy(frame->tag, &tag, sizeof(tag));
+	}
+	return vlan;
+}
+
+static void learn(struct vde_switch *sw, const struct port *port, uint16_t vlan,
+		  const uint8_t *source)
+{
+	static const char conflict[] = "port %u: address %s is known on port %u and too young to move";
+	char text[MAC_TEXT_SIZE];
+	uint16_t old = 0;
+
+	switch (mac_table_learn(sw->macs, source, vlan, (uint16_t)port->number,
+				sw->forward->mac_now, &old)) {
+	case MAC_MOVED:
+		hash_removed(sw, source, vlan, old);
+		/* fallthrough */
+	case MAC_NEW:
+		hash_added(sw, source, vlan, port->number);
+		forward_gc_arm(sw);
+		break;
+	case MAC_STAYS:
+		if (log_limit_pass(&sw->forward->conflicts, loop_now(sw->loop)))
+			log_info(conflict, port->number, format_mac(source, text), old);
+		break;
+	case MAC_KNOWN:
+	case MAC_NO_ROOM:
+		break;
+	}
+}
+
+static void deliver_in_vlan(struct vde_switch *sw, struct vlan *vlan, unsigned number,
+			    unsigned index)
+{
+	vlan->counters.out.packets++;
+	vlan->counters.out.bytes += sw->forward->frames[index].len;
+	deliver(sw, sw->ports[number], index, vlan_is_tagged(vlan, number));
+}
+
+static void flood(struct vde_switch *sw, struct vlan *vlan, unsigned from, unsigned index)
+{
+	PORT_SET_FOREACH(vlan->forward, vlan->words, number)
+		if (number != from)
+			deliver_in_vlan(sw, vlan, number, index);
+}
+
+static void flood_hub(struct vde_switch *sw, unsigned from, unsigned index)
+{
+	for (unsigned number = 1; number <= sw->num_ports; number++)
+		if (number != from && sw->ports[number] && port_active(sw->ports[number]))
+			deliver(sw, sw->ports[number], index, sw->forward->frames[index].tagged);
+}
+
+static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct vlan *vlan,
+			    const struct ether_info *info, unsigned index)
+{
+	const struct frame *frame = &sw->forward->frames[index];
+	const struct port *port = ep->port;
+	const struct mac_entry *entry = NULL;
+
+	if (bpdu_is_link_local(info->dest) && stp_input(sw, ep->port, vlan, frame->data, frame->len))
+		return;
+	if (port_set_has(vlan->learn, port->number) && !ether_is_multicast(info->source))
+		learn(sw, port, vlan->id, info->source);
+	if (!port_set_has(vlan->forward, port->number)) {
+		drop_in(ep, DROP_STATE);
+		vlan->counters.drops[DROP_STATE]++;
+		return;
+	}
+	count_in(&vlan->counters, frame->len);
+	if (!ether_is_multicast(info->dest))
+		entry = mac_table_find(sw->macs, info->dest, vlan->id, sw->forward->mac_now);
+	if (!entry || !port_set_has(vlan->forward, entry->port))
+		flood(sw, vlan, port->number, index);
+	else if (entry->port != port->number)
+		deliver_in_vlan(sw, vlan, entry->port, index);
+}
+
+/* What concerns a frame before the switch looks into it; false: it goes no further. */
+static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *frame)
+{
+	if (frame->len > (uint32_t)sw->settings.max_frame) {
+		drop_in(ep, DROP_OVERSIZE);
+		return false;
+	}
+	if (frame->len < ETHER_HEADER_SIZE) {
+		drop_in(ep, DROP_SHORT);
+		return false;
+	}
+	count_in(&ep->counters, frame->len);
+	count_in(&ep->port->counters, frame->len);
+	if (capture_wants(sw, ep->port))
+		capture_frame(sw, ep->port, CAPTURE_IN, frame->data, frame->len);
+	if (plugin_host_wants_packets(sw, false)) {
+		int len = plugin_host_packet(sw, false, ep->port->number, frame->data,
+					     (int)frame->len);
+
+		if (len < ETHER_HEADER_SIZE || len > sw->settings.max_frame) {
+			drop_in(ep, DROP_PLUGIN);
+			return false;
+		}
+		frame->len = (uint32_t)len;
+	}
+	return true;
+}
+
+static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned index)
+{
+	struct frame *frame = &sw->forward->frames[index];
+	struct ether_info info;
+	struct vlan *vlan;
+
+	if (!admit(sw, ep, frame))
+		return;
+	if (sw->hub) {
+		flood_hub(sw, ep->port->number, index);
+		return;
+	}
+	/* A frame that ends inside its tag has none that could be believed. */
+	if (ether_parse(frame->data, frame->len, &info) < 0) {
+		drop_in(ep, DROP_SHORT);
+		return;
+	}
+	vlan = classify(sw, ep->port, frame, &info);
+	if (!vlan) {
+		drop_in(ep, DROP_VLAN);
+		return;
+	}
+	forward_in_vlan(sw, ep, vlan, &info, index);
+}
+
+void forward_batch(struct vde_switch *sw, struct endpoint *ep, const uint32_t *len, unsigned count)
+{
+	struct forward *f = sw->forward;
+
+	f->mac_now = forward_mac_now(sw);
+	for (unsigned i = 0; i < count; i++) {
+		f->frames[i] = (struct frame){ .data = forward_buffer(f, i), .len = len[i] };
+		forward_frame(sw, ep, i);
+	}
+	forward_flush(sw);
+	forward_gc_arm(sw);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vde_switch: start, signals, end. The order of the start matters: what may fail comes before
+ * daemon_ready(), so that it reaches the terminal and the exit status; the sandbox comes last.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "vde/switch/console.h"
+#include "vde/switch/datasock.h"
+#include "vde/switch/options.h"
+#include "vde/switch/plugin_host.h"
+#include "vde/switch/sandbox.h"
+#include "vde/switch/stp.h"
+#include "vde/switch/tap.h"
+
+#define SYSTEM_RC "/etc/vde2/vde_switch.rc"
+
+/* The start-up file when none is named: the user's, else the system's, else NULL. */
+static const char *default_rc(char path[PATH_MAX])
+{
+	const char *home = getenv("HOME");
+
+	if (home && snprintf(path, PATH_MAX, "%s/.vde2/vde_switch.rc", home) < PATH_MAX &&
+	    access(path, R_OK) == 0)
+		return path;
+	return access(SYSTEM_RC, R_OK) == 0 ? SYSTEM_RC : NULL;
+}
+
+/* Errors of single lines are logged and do not stop the switch; a file that cannot be read does. */
+static int run_rc(struct vde_switch *sw, struct error *error)
+{
+	char path[PATH_MAX];
+	const char *rc = sw->settings.rc_file ? sw->settings.rc_file : default_rc(path);
+	int r = rc ? console_run_file(sw, NULL, rc, NULL) : 0;
+
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot run the commands in '%s'", rc);
+	return 0;
+}
+
+static int switch_start(struct vde_switch *sw, struct error *error)
+{
+	int r = switch_init(sw);
+
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot start");
+	if (sw->settings.fstp)
+		(void)stp_enable(sw, true); /* refused in hub mode only, which excludes -F */
+	r = datasock_open(sw, error);
+	if (r == 0)
+		r = console_new(sw, error);
+	for (unsigned i = 0; r == 0 && i < sw->settings.taps.count; i++)
+		r = tap_open(sw, sw->settings.taps.item[i], error);
+	if (r == 0)
+		r = run_rc(sw, error);
+	if (r == 0)
+		r = daemon_ready(&sw->settings.daemon, error);
+	if (r == 0 && sw->settings.is_daemon)
+		log_to_syslog("vde_switch");
+	return r == 0 ? sandbox_enter(sw, error) : r;
+}
+
+/* HUP ends a switch on a terminal, and makes a daemon read its start-up file again. */
+static void on_signal(struct loop *loop, void *object, const siginfo_t *info)
+{
+	struct vde_switch *sw = object;
+	struct error error = { 0 };
+
+	if (info->si_signo != SIGHUP || !sw->settings.is_daemon) {
+		loop_stop(loop, EXIT_SUCCESS);
+		return;
+	}
+	plugin_host_event(sw, DEBUG_SIG_HUP, SIGHUP);
+	if (run_rc(sw, &error) < 0)
+		log_error("%s", error_text(&error));
+}
+
+static int switch_signals(struct vde_switch *sw)
+{
+	static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGPROF, SIGVTALRM };
+	sigset_t set;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	return loop_signals(sw->loop, &set, on_signal, sw);
+}
+
+static int switch_run(struct vde_switch *sw, struct error *error)
+{
+	int r = loop_new(&sw->loop);
+
+	if (r == 0)
+		r = switch_signals(sw);
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot start");
+	r = switch_start(sw, error);
+	if (r < 0)
+		return r;
+	r = loop_run(sw->loop);
+	daemon_notify("STOPPING=1");
+	return r < 0 ? error_set_errno(error, -r, "waiting for events") : r;
+}
+
+int main(int argc, char **argv)
+{
+	struct vde_switch sw = { 0 };
+	struct error error = { 0 };
+	int status;
+
+	log_set_program("vde_switch");
+	if (options_parse(&sw.settings, argc, argv, &status) < 0)
+		return status;
+	datasock_raise_limits();
+	if (daemon_begin(&sw.settings.daemon, &error) < 0) {
+		log_error("%s", error_text(&error));
+		return EXIT_FAILURE;
+	}
+	status = switch_run(&sw, &error);
+	if (status < 0)
+		log_error("%s", error_text(&error));
+	switch_done(&sw);
+	return status < 0 ? EXIT_FAILURE : status;
+}
