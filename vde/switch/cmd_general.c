@@ -8,6 +8,7 @@
 #include "vde/switch/command.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/outq.h"
+#include "vde/switch/sandbox.h"
 
 static int cmd_ds_showinfo(struct command_call *call)
 {
@@ -116,7 +117,12 @@ static int cmd_showinfo(struct command_call *call)
 
 static int cmd_load(struct command_call *call)
 {
-	return console_run_file(call->sw, call->console, call->argument, call->out);
+	struct error error = { 0 };
+	int r = console_run_file(call->sw, call->console, call->argument, call->out);
+
+	if (r < 0 && sandbox_explain(call->sw, r, call->argument, &error))
+		strbuf_printf(call->out, "%s\n", error_text(&error));
+	return r;
 }
 
 static const struct command general_rows[] = {

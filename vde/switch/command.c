@@ -156,6 +156,13 @@ static int run_json(const struct found *found, struct command_call *call, struct
 	return r;
 }
 
+static bool has_block(const struct found *found, const struct strbuf *text, bool as_json)
+{
+	if (as_json)
+		return text->len > 0;
+	return found->flags & COMMAND_TEXT || (found->flags & COMMAND_EXPLAIN && text->len > 0);
+}
+
 /* Runs what was found; LINE's argument is cut at its end. */
 static int run_found(struct vde_switch *sw, struct console *console, const struct found *found,
 		     const char *line, bool as_json, struct strbuf *out)
@@ -176,7 +183,9 @@ static int run_found(struct vde_switch *sw, struct console *console, const struc
 		r = found_run(found, &call);
 	if (text.error)
 		return -ENOMEM;
-	if (as_json ? text.len > 0 : (found->flags & COMMAND_TEXT) != 0)
+	if (r == COMMAND_TAKEN)
+		return r;
+	if (has_block(found, &text, as_json))
 		put_data_block(out, &text);
 	else /* what `load` echoes is not a block */
 		strbuf_append(out, strbuf_text(&text), text.len);
@@ -197,7 +206,7 @@ int console_run_line(struct vde_switch *sw, struct console *console, const char 
 		r = run_found(sw, console, &found, line, as_json, out);
 	if (r == COMMAND_LOGOUT || r == COMMAND_SHUTDOWN)
 		strbuf_puts(out, "9999 END OF SESSION");
-	else
+	else if (r != COMMAND_TAKEN)
 		command_result(out, MIN(r, 0));
 	return r;
 }
@@ -264,7 +273,7 @@ int console_run_file(struct vde_switch *sw, struct console *console, const char 
 	for (rest = text, r = 0; r <= 0 && (line = strsep(&rest, "\n"));) {
 		number++;
 		line[strcspn(line, "\r")] = '\0';
-		if (*skip_blanks(line) && *skip_blanks(line) != '#')
+		if (*skip_blanks(line))
 			r = run_file_line(sw, console, path, number, line, out);
 	}
 	sw->load_depth--;

@@ -8,7 +8,8 @@
  *	(newline) vde$                         the prompt
  *
  * Any number of commands may be in flight: they are answered in order. While a client does not
- * read its answers (OUTPUT_PAUSE), its input is left alone; asynchronous lines (debug.c) that find
+ * read its answers (OUTPUT_PAUSE), its input is left alone. Some old clients send a command
+ * without a newline: on a socket, text that has waited LINE_PATIENCE for one is a line. Asynchronous lines (debug.c) that find
  * OUTPUT_LIMIT bytes waiting are dropped and counted. A line above LINE_LIMIT is an error, and
  * skipped up to its end.
  */
@@ -31,11 +32,12 @@
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
-#define LINE_LIMIT   (64 * 1024)
-#define READ_SIZE    (16 * 1024)
-#define OUTPUT_PAUSE (256 * 1024)
-#define OUTPUT_LIMIT (1024 * 1024)
-#define BACKLOG      64
+#define LINE_LIMIT    (64 * 1024)
+#define READ_SIZE     (16 * 1024)
+#define OUTPUT_PAUSE  (256 * 1024)
+#define OUTPUT_LIMIT  (1024 * 1024)
+#define BACKLOG       64
+#define LINE_PATIENCE (200 * NS_PER_MSEC)
 
 static const char prompt[] = "\nvde$ ";
 
@@ -45,6 +47,7 @@ struct console {
 	int in_fd, out_fd; /* the same but for standard input */
 	loop_ref in_ref, out_ref; /* out_ref is only used by standard output */
 	struct strbuf in, out;
+	struct loop_timer patience; /* runs while half a line is there */
 	struct loop_task resume; /* lines are left that a full output buffer held up */
 	bool is_stdin;
 	bool has_prompt;
@@ -56,6 +59,7 @@ struct console {
 
 struct console_set {
 	int listen_fd;
+	bool inherited; /* the service manager's socket: its name stays when we go */
 	loop_ref listen_ref;
 	struct console *slots[CONSOLE_MAX];
 };
@@ -98,9 +102,10 @@ static void console_close(struct console *c)
 	sw->consoles->slots[c->slot] = NULL;
 	debug_forget_slot(sw, c->slot);
 	loop_task_cancel(sw->loop, &c->resume);
+	loop_timer_cancel(sw->loop, &c->patience);
 	loop_remove(sw->loop, &c->in_ref);
 	loop_remove(sw->loop, &c->out_ref);
-	plugin_host_event(sw, "mgmt/-", c->in_fd);
+	plugin_host_event(sw, DEBUG_MGMT_MINUS, c->in_fd);
 	c->ended = true;
 	if (!c->is_stdin)
 		(void)close(c->in_fd);
@@ -191,7 +196,7 @@ void console_async(struct vde_switch *sw, unsigned slot, const char *text, size_
 		console_flush(c);
 }
 
-int console_take_fd(struct vde_switch *sw, struct console *c)
+int console_take_fd(struct vde_switch *sw, struct console *c, struct strbuf *queued)
 {
 	int fd;
 
@@ -201,6 +206,8 @@ int console_take_fd(struct vde_switch *sw, struct console *c)
 	fd = fcntl(c->in_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
+	*queued = c->out;
+	c->out = (struct strbuf){ 0 };
 	c->ended = true;
 	return fd;
 }
@@ -273,7 +280,22 @@ static void console_advance(struct console *c)
 		console_too_long(c);
 	else if (c->skipping)
 		strbuf_clear(&c->in);
+	if (c->in.len && c->out.len < OUTPUT_PAUSE && !c->ended && !c->is_stdin)
+		(void)loop_timer_set(c->sw->loop, &c->patience, /* without memory: no patience */
+				     loop_now(c->sw->loop) + LINE_PATIENCE);
+	else
+		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
+}
+
+/* Half a line has waited long enough. */
+static void console_impatient(struct loop *loop, struct loop_timer *timer)
+{
+	struct console *c = container_of(timer, struct console, patience);
+
+	(void)loop;
+	strbuf_putc(&c->in, '\n');
+	console_advance(c);
 }
 
 static void console_resume(struct loop *loop, struct loop_task *task)
@@ -368,7 +390,7 @@ static struct console *console_create(struct vde_switch *sw, int in_fd, int out_
 	if (!c)
 		return NULL;
 	*c = (struct console){ .sw = sw, .slot = slot, .in_fd = in_fd, .out_fd = out_fd,
-			       .resume.run = console_resume };
+			       .resume.run = console_resume, .patience.fire = console_impatient };
 	sw->consoles->slots[slot] = c;
 	return c;
 }
@@ -391,7 +413,7 @@ int console_adopt(struct vde_switch *sw, int fd)
 		console_close(c);
 		return r;
 	}
-	plugin_host_event(sw, "mgmt/+", fd);
+	plugin_host_event(sw, DEBUG_MGMT_PLUS, fd);
 	console_greet(c);
 	console_flush(c);
 	return 0;
@@ -452,7 +474,8 @@ static int console_start_mgmt(struct vde_switch *sw, struct error *error)
 	if (r < 0)
 		return error_set_errno(error, -r, "management socket '%s'", sw->settings.mgmt);
 	sw->consoles->listen_fd = daemon_inherited_socket(sw->mgmt);
-	r = sw->consoles->listen_fd >= 0 ? 0 : console_listen(sw, error);
+	sw->consoles->inherited = sw->consoles->listen_fd >= 0;
+	r = sw->consoles->inherited ? 0 : console_listen(sw, error);
 	if (r < 0)
 		return r;
 	r = loop_add(sw->loop, &mgmt_class, sw->consoles->listen_fd, EPOLLIN, sw,
@@ -549,7 +572,8 @@ void console_free(struct vde_switch *sw)
 	loop_remove(sw->loop, &sw->consoles->listen_ref);
 	if (sw->consoles->listen_fd >= 0) {
 		(void)close(sw->consoles->listen_fd);
-		(void)unlink(sw->mgmt);
+		if (!sw->consoles->inherited)
+			(void)unlink(sw->mgmt);
 	}
 	free(sw->consoles);
 	sw->consoles = NULL;

@@ -76,7 +76,7 @@ static void on_signal(struct loop *loop, void *object, const siginfo_t *info)
 		loop_stop(loop, EXIT_SUCCESS);
 		return;
 	}
-	plugin_host_event(sw, "sig/hup", SIGHUP);
+	plugin_host_event(sw, DEBUG_SIG_HUP, SIGHUP);
 	if (run_rc(sw, &error) < 0)
 		log_error("%s", error_text(&error));
 }

@@ -12,6 +12,7 @@
 #include "vde/switch/endpoint.h"
 #include "vde/switch/forward.h"
 #include "vde/switch/mactable.h"
+#include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
 
@@ -50,6 +51,7 @@ int port_create(struct vde_switch *sw, unsigned number, bool allocatable, struct
 	sw->ports[number] = port;
 	(void)vlan_set_untagged(sw, port, 0); /* VLAN 0 always exists */
 	DEBUG(sw, PORT_PLUS, "%02u", number);
+	plugin_host_event(sw, DEBUG_PORT_PLUS, (int)number);
 	if (ret)
 		*ret = port;
 	return 0;
@@ -108,8 +110,25 @@ int port_set_limit(struct vde_switch *sw, long long number)
 	return 0;
 }
 
+/* As the user database has it; asks the name services. */
+static bool user_in_group(uid_t uid, gid_t gid)
+{
+	const struct passwd *entry = getpwuid(uid);
+	gid_t groups[256];
+	int count = ARRAY_SIZE(groups);
+
+	if (!entry || getgrouplist(entry->pw_name, entry->pw_gid, groups, &count) < 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
 static bool client_in_group(const struct port_client *client, gid_t gid)
 {
+	if (client->named_groups)
+		return user_in_group(client->uid, gid);
 	if (client->gid == gid)
 		return true;
 	for (size_t i = 0; i < client->num_groups; i++)
@@ -182,8 +201,10 @@ void port_activity_changed(struct vde_switch *sw, struct port *port)
 		stp_port_changed(sw, vlan, port->number);
 		vlan_update_port(sw, vlan, port->number);
 	}
-	if (!port_active(port))
-		DEBUG(sw, PORT_MINUS, "%02u", port->number);
+	if (port_active(port))
+		return;
+	DEBUG(sw, PORT_MINUS, "%02u", port->number);
+	plugin_host_event(sw, DEBUG_PORT_MINUS, (int)port->number);
 }
 
 void ports_done(struct vde_switch *sw)

@@ -10,3 +10,9 @@
  * at debug level and left out; -errno only when a restriction failed half way.
  */
 int sandbox_enter(struct vde_switch *sw, struct error *error);
+
+/*
+ * Whether the sandbox is why PATH could not be opened or made (CODE: the errno value, of either
+ * sign): then fills ERROR with the remedy.
+ */
+bool sandbox_explain(const struct vde_switch *sw, int code, const char *path, struct error *error);

@@ -7,6 +7,7 @@
 #include "base/strtab.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 
 static const char *const port_state_names[PORT_NUM_STATES] = {
@@ -239,6 +240,7 @@ void vlan_set_port_state(struct vde_switch *sw, struct vlan *vlan, unsigned port
 {
 	DEBUG(sw, FSTP_STATUS, "Port %04u VLAN %02x:%02x %s", port, vlan->id >> 8, vlan->id & 0xff,
 	      port_state_words[state]);
+	plugin_host_event(sw, DEBUG_FSTP_STATUS, (int)port, (int)vlan->id);
 	vlan_store_state(sw, vlan, port, state);
 }
 
