@@ -103,7 +103,7 @@ def test_second_request_on_a_connection(lab, switch, pair):
         switch.sync()
         assert len([1 for endpoint in switch.endpoints() if 'pair' not in endpoint[3]]) <= 1
         plug.close()
-    wait_until(lambda: len(switch.endpoints()) == 2, 5, 'only the pair')
+        wait_until(lambda: len(switch.endpoints()) == 2, 5, 'only the pair')
 
 
 def test_ten_thousand_connections(switch, pair):
