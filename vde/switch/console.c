@@ -276,6 +276,10 @@ static void console_advance(struct console *c)
 	else if (c->skipping)
 		strbuf_clear(&c->in);
 	console_flush(c);
+	/* A full buffer held lines up, and the peer took all of it at once: no event will come. */
+	if (console_live(c) && !c->ended && c->out.len < OUTPUT_PAUSE && c->in.len &&
+	    memchr(c->in.data, '\n', c->in.len))
+		loop_task_add(c->sw->loop, &c->resume);
 }
 
 static void console_resume(struct loop *loop, struct loop_task *task)
