@@ -381,6 +381,20 @@ static void loop_signal_ready(struct loop *loop, void *object, int fd, uint32_t 
 
 static const struct loop_class signal_class = { "signal", loop_signal_ready };
 
+void loop_end_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+	(void)sigemptyset(set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct sigaction action;
+
+		/* A blocked signal reaches a signalfd even when it is ignored. */
+		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			(void)sigaddset(set, signals[i]);
+	}
+}
+
 int loop_signals(struct loop *loop, const sigset_t *set,
 		 void (*handler)(struct loop *loop, void *object, const siginfo_t *info),
 		 void *object)

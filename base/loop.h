@@ -83,6 +83,9 @@ void loop_task_cancel(struct loop *loop, struct loop_task *task);
 /* Calls FREE_OBJECT(object) after this batch. When memory is short the object is leaked. */
 void loop_defer_free(struct loop *loop, void (*free_object)(void *object), void *object);
 
+/* Makes *SET those of SIGTERM, SIGINT and SIGHUP that this process was not started to ignore. */
+void loop_end_signals(sigset_t *set);
+
 /* Blocks the signals of SET and calls HANDLER for each that arrives (signalfd). Once per loop. */
 int loop_signals(struct loop *loop, const sigset_t *set,
 		 void (*handler)(struct loop *loop, void *object, const siginfo_t *info),

@@ -254,54 +254,75 @@ def test_client_that_asks_nothing(lab, switch):
 
 # --- sharing and access control -----------------------------------------------------------------
 
-def owned_by(uid):
-    """A request function that gives the client's data socket to another user first."""
-    def request(path, **how):
-        os.chown(path, uid, uid)
-        return request_v3(path, **how)
-    return request
+class Users:
+    """Lets other users connect to a switch; for a test that runs as root."""
+
+    def __init__(self, lab, side):
+        self.lab = lab
+        os.chmod(lab.dir, 0o1777)
+        self.switch = lab.switch(side, '-m', '0666')
+
+    def plug(self, uid, **how):
+        """A plug of that user: process and socket file are his."""
+        os.setegid(uid)
+        os.seteuid(uid)
+        try:
+            return self.lab.raw(self.switch, where=self.lab.dir, mode=0o777, **how)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    def refused(self, uid, **how):
+        """The user does not get the port."""
+        if self.switch.side.ours:
+            with pytest.raises(Refused):
+                self.plug(uid, **how)
+        else:
+            with pytest.raises(TimeExpired, match='no answer'):
+                self.plug(uid, timeout=0.2, **how)
 
 
-def test_sharing_by_one_user(lab, switch):
-    """Endpoints of the same user may sit on one port."""
-    for descr in ('a', 'b', 'c'):
-        assert port_of(lab.raw(switch, port=3, descr=descr)) == 3
-    assert sorted(endpoint[2] for endpoint in switch.port(3).endpoints) == ['a', 'b', 'c']
+@pytest.fixture
+def users(lab, switch_side):
+    """A switch of each side for several users."""
+    return Users(lab, switch_side)
 
 
 @needs_root
-def test_sharing_by_two_users(lab, switch):
+def test_sharing_by_two_users(users):
     """Another user on the same port: refused, and the first one keeps it."""
-    lab.raw(switch, request=lambda path: owned_by(1)(path, port=3, descr=b'first'))
-    assert switch.port(3).user == 'daemon'
-    no_port(lab, switch, request=lambda path: owned_by(2)(path, port=3))
-    lab.raw(switch, request=lambda path: owned_by(1)(path, port=3, descr=b'again'))
-    assert [endpoint[2] for endpoint in switch.port(3).endpoints] in (
-        ['first', 'again'], ['again', 'first'])
+    users.plug(1, port=3, descr='first')
+    assert users.switch.port(3).user == 'daemon'
+    users.refused(2, port=3)
+    users.plug(1, port=3, descr='again')
+    assert sorted(endpoint[2] for endpoint in users.switch.port(3).endpoints) == ['again', 'first']
 
 
 @needs_root
-def test_access_by_user(lab, switch):
-    """port/setuser: that user and root pass, others are refused."""
-    switch.ok('port/create 5')
-    switch.ok('port/setuser 5 daemon')
-    no_port(lab, switch, request=lambda path: owned_by(2)(path, port=5))
-    for uid in (1, 0):
-        with lab.raw(switch, request=lambda path: owned_by(uid)(path, port=5, descr=b'let in')):
-            switch.wait_endpoint('let in')
-        switch.wait_no_endpoint('let in')
+@pytest.mark.parametrize('command, name, allowed, other', [('setuser', 'daemon', 1, 2),
+                                                           ('setgroup', 'bin', 2, 1)])
+def test_access(users, command, name, allowed, other):
+    """port/setuser, port/setgroup: those and root pass, others are refused."""
+    for port in (5, 6):
+        users.switch.ok(f'port/create {port}')
+        users.switch.ok(f'port/{command} {port} {name}')
+    users.plug(allowed, port=5, descr='let in 5')
+    users.plug(0, port=6, descr='let in 6')
+    for port in (5, 6):
+        assert users.switch.wait_endpoint(f'let in {port}') == port
+        users.refused(other, port=port)
 
 
 @needs_root
-def test_access_by_group(lab, switch):
-    """port/setgroup: users of that group and root pass, others are refused."""
-    switch.ok('port/create 5')
-    switch.ok('port/setgroup 5 bin')
-    no_port(lab, switch, request=lambda path: owned_by(1)(path, port=5))
-    for uid in (2, 0):
-        with lab.raw(switch, request=lambda path: owned_by(uid)(path, port=5, descr=b'let in')):
-            switch.wait_endpoint('let in')
-        switch.wait_no_endpoint('let in')
+def test_access_can_be_opened_again(users):
+    """NONE takes the restriction away."""
+    users.switch.ok('port/create 5')
+    users.switch.ok('port/setuser 5 daemon')
+    users.refused(2, port=5)
+    users.switch.ok('port/setuser 5 NONE')
+    users.switch.ok('port/setgroup 5 NONE')
+    users.plug(2, port=5, descr='let in')
+    users.switch.wait_endpoint('let in')
 
 
 # --- permissions --------------------------------------------------------------------------------
@@ -337,10 +358,9 @@ def test_modes(lab, switch_side, options, directory, ctl, data, umask):
 
 
 @needs_root
-def test_data_socket_belongs_to_the_user(lab, switch_side):
-    """Root's switch: owner is who owns the client's socket."""
-    switch = lab.switch(switch_side, '-m', '0666')
-    plug = lab.raw(switch, request=lambda path: owned_by(1)(path))
+def test_data_socket_belongs_to_the_user(users):
+    """Root's switch: the user owns the data socket, and nobody else may use it."""
+    plug = users.plug(1)
     assert os.lstat(plug.peer).st_uid == 1
     assert mode_of(plug.peer) == 0o600
 

@@ -120,7 +120,7 @@ static void listings(void **state)
 static void files_of_commands(void **state)
 {
 	static struct vde_switch sw;
-	char dir[64], path[128], expected[512];
+	char dir[64], path[128], expected[1024];
 	struct strbuf out = { 0 };
 
 	(void)state;
@@ -129,9 +129,10 @@ static void files_of_commands(void **state)
 	test_write_file(path, "# ports\nport/create 7\n\n  \nbad\nport/create 8");
 	assert_int_equal(console_run_file(&sw, NULL, path, &out), 0);
 	(void)snprintf(expected, sizeof(expected),
+		       "vde[%s]: # ports\n"
 		       "vde[%s]: port/create 7\n1000 Success\n"
 		       "vde[%s]: bad\n1038 Function not implemented\n"
-		       "vde[%s]: port/create 8\n1000 Success\n", path, path, path);
+		       "vde[%s]: port/create 8\n1000 Success\n", path, path, path, path);
 	assert_string_equal(strbuf_text(&out), expected);
 	assert_non_null(port_find(&sw, 8));
 	/* A file that loads itself ends. */

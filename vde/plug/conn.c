@@ -9,15 +9,31 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/util.h"
 #include "vde/plug/loader.h"
 #include "vde/plug/strerror.h"
 
 /* What tools read to tell which interface this library has (the number of vdeplug4). */
 extern const uint64_t __vde_version_tag;
 PUBLIC const uint64_t __vde_version_tag = 4;
+
+/*
+ * Programs, by the words with which they open, that hand any positive result of vde_recv to their
+ * guests as a frame, though 1 only says that there is nothing to deliver.
+ */
+static const char *const frames_only[] = { "QEMU" };
+
+static bool wants_frames_only(const char *descr)
+{
+	for (size_t i = 0; descr && i < ARRAY_SIZE(frames_only); i++)
+		if (strcmp(descr, frames_only[i]) == 0)
+			return true;
+	return false;
+}
 
 /* The caller's user name, or the number of one without a name. */
 static const char *user_name(char *text, size_t size)
@@ -50,7 +66,9 @@ static int conn_open(const char *vnl, const char *descr, int interface_version,
 {
 	__attribute__((cleanup(locator_done))) struct locator l = { 0 };
 	char text[MAXDESCR];
-	struct plug_request request = { text, interface_version, args };
+	struct plug_request request = {
+		text, interface_version, args, wants_frames_only(descr),
+	};
 	int r = locator_resolve(vnl, &l, plug_error());
 
 	if (r < 0)
@@ -80,11 +98,18 @@ PUBLIC VDECONN *vde_open_real(char *vnl, char *descr, int interface_version,
 
 PUBLIC ssize_t vde_recv(VDECONN *conn, void *buf, size_t len, int flags)
 {
+	ssize_t n;
+
 	if (!conn) {
 		errno = EBADF;
 		return -1;
 	}
-	return conn->module->vde_recv(conn, buf, len, flags);
+	n = conn->module->vde_recv(conn, buf, len, flags);
+	if (n == 1 && container_of(conn->module, struct plug_module, ops)->frames_only) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return n;
 }
 
 PUBLIC ssize_t vde_send(VDECONN *conn, const void *buf, size_t len, int flags)

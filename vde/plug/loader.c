@@ -76,7 +76,9 @@ static int candidate_connect(const struct candidate *c, const char *args,
 				     request->args);
 	if (!conn)
 		return errno > 0 ? -errno : -EINVAL; /* some forget to say */
-	*module = (struct plug_module){ .ops = *c->ops, .ext = c->ext };
+	*module = (struct plug_module){
+		.ops = *c->ops, .ext = c->ext, .frames_only = request->frames_only,
+	};
 	conn->handle = c->handle;
 	conn->module = &TAKE_PTR(module)->ops;
 	*ret = conn;

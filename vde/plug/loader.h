@@ -11,6 +11,7 @@
 struct plug_module {
 	struct vdeplug_module ops;         /* a copy */
 	const struct vdeplug_ops_ext *ext; /* in the plug-in; NULL: it has none */
+	bool frames_only;                  /* the caller takes any result for a frame's length */
 };
 
 /* What the caller of vde_open() asked for, beside the locator. */
@@ -18,6 +19,7 @@ struct plug_request {
 	char *descr; /* changed in place by some plug-ins */
 	int interface_version;
 	struct vde_open_args *args;
+	bool frames_only; /* see struct plug_module */
 };
 
 /*

@@ -40,6 +40,9 @@ bool plugin_nonblock(int datafd);
  */
 int plugin_wait_readable(int fd);
 
+/* True when the other end of the socket FD is closed. */
+bool plugin_hung_up(int fd);
+
 /* The permissions a program asks for; DEFAULT when it asks for none. */
 mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode_t fallback);
 

@@ -238,13 +238,6 @@ static void send_ack(int fd, int error)
 	(void)send(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_NOSIGNAL); /* its end is seen later */
 }
 
-static bool hung_up(int fd)
-{
-	struct pollfd p = { .fd = fd };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
-}
-
 /* Somebody connects: the peer, or a third. */
 static void ptp_accept(struct ptp *p)
 {
@@ -294,9 +287,8 @@ static ssize_t ptp_receive(struct ptp *p, void *buf, size_t len)
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (p->state == PTP_DATAGRAM)
-		return got < PLUGIN_FRAME_MIN || (size_t)got > len ? 0 : got;
-	if (got <= 0) {
+	/* An empty message looks like the end; only after the end the socket is hung up. */
+	if (p->state != PTP_DATAGRAM && got <= 0 && plugin_hung_up(p->peer)) {
 		ptp_peer_gone(p);
 		return 0;
 	}
@@ -326,7 +318,7 @@ static ssize_t ptp_event(struct ptp *p, int fd, void *buf, size_t len)
 		ptp_wait_ready(p);
 	} else if (fd == p->listener) {
 		/* A peer that is gone makes place, after its last frames were read. */
-		if (p->state == PTP_SERVING && hung_up(p->peer))
+		if (p->state == PTP_SERVING && plugin_hung_up(p->peer))
 			return ptp_receive(p, buf, len);
 		ptp_accept(p);
 	}

@@ -32,8 +32,8 @@ static ssize_t seqpacket_recv(VDECONN *conn, void *buf, size_t len, int flags)
 	(void)flags;
 	if (got < 0)
 		return errno == EAGAIN ? plugin_nothing() : errno == ECONNRESET ? 0 : -1;
-	if (got == 0 && s->type == SOCK_SEQPACKET)
-		return 0;
+	if (got == 0 && s->type == SOCK_SEQPACKET && plugin_hung_up(s->fd))
+		return 0; /* an empty message looks the same */
 	/* Too long for the caller: dropped, never cut. */
 	return got < PLUGIN_FRAME_MIN || (size_t)got > len ? plugin_nothing() : got;
 }

@@ -75,6 +75,8 @@ static int cmd_port_setvlan(struct command_call *call)
 	struct port *port;
 	int r = port_arguments(call, 2, values, &port);
 
+	if (r == 0 && (values[1] < 0 || values[1] > VLAN_NONE))
+		r = -EINVAL;
 	return r < 0 ? r : vlan_set_untagged(call->sw, port, values[1]);
 }
 
@@ -106,7 +108,7 @@ static int cmd_port_create(struct command_call *call)
 static int cmd_port_remove(struct command_call *call)
 {
 	long long number;
-	int r = command_number(call->argument, 0, UINT32_MAX, &number);
+	int r = command_number(call->argument, 0, call->sw->num_ports, &number);
 
 	return r < 0 ? r : port_remove(call->sw, (unsigned)number);
 }
@@ -307,14 +309,19 @@ static int cmd_port_allprint(struct command_call *call)
 
 void command_text_counters(struct strbuf *out, const struct counters *counters)
 {
-	strbuf_printf(out, " in %llu packets %llu bytes, out %llu packets %llu bytes, dropped",
+	uint64_t dropped = 0;
+
+	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
+		dropped += counters->drops[reason];
+	strbuf_printf(out, " in %llu packets %llu bytes, out %llu packets %llu bytes, dropped %llu",
 		      (unsigned long long)counters->in.packets,
 		      (unsigned long long)counters->in.bytes,
 		      (unsigned long long)counters->out.packets,
-		      (unsigned long long)counters->out.bytes);
+		      (unsigned long long)counters->out.bytes, (unsigned long long)dropped);
 	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
-		strbuf_printf(out, " %s=%llu", drop_reason_name(reason),
-			      (unsigned long long)counters->drops[reason]);
+		if (counters->drops[reason])
+			strbuf_printf(out, " %s=%llu", drop_reason_name(reason),
+				      (unsigned long long)counters->drops[reason]);
 	strbuf_putc(out, '\n');
 }
 

@@ -273,7 +273,7 @@ int console_run_file(struct vde_switch *sw, struct console *console, const char 
 	for (rest = text, r = 0; r <= 0 && (line = strsep(&rest, "\n"));) {
 		number++;
 		line[strcspn(line, "\r")] = '\0';
-		if (*skip_blanks(line) && *skip_blanks(line) != '#')
+		if (*skip_blanks(line))
 			r = run_file_line(sw, console, path, number, line, out);
 	}
 	sw->load_depth--;

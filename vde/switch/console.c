@@ -8,7 +8,8 @@
  *	(newline) vde$                         the prompt
  *
  * Any number of commands may be in flight: they are answered in order. While a client does not
- * read its answers (OUTPUT_PAUSE), its input is left alone; asynchronous lines (debug.c) that find
+ * read its answers (OUTPUT_PAUSE), its input is left alone. Some old clients send a command
+ * without a newline: on a socket, text that has waited LINE_PATIENCE for one is a line. Asynchronous lines (debug.c) that find
  * OUTPUT_LIMIT bytes waiting are dropped and counted. A line above LINE_LIMIT is an error, and
  * skipped up to its end.
  */
@@ -31,11 +32,12 @@
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
-#define LINE_LIMIT   (64 * 1024)
-#define READ_SIZE    (16 * 1024)
-#define OUTPUT_PAUSE (256 * 1024)
-#define OUTPUT_LIMIT (1024 * 1024)
-#define BACKLOG      64
+#define LINE_LIMIT    (64 * 1024)
+#define READ_SIZE     (16 * 1024)
+#define OUTPUT_PAUSE  (256 * 1024)
+#define OUTPUT_LIMIT  (1024 * 1024)
+#define BACKLOG       64
+#define LINE_PATIENCE (200 * NS_PER_MSEC)
 
 static const char prompt[] = "\nvde$ ";
 
@@ -45,6 +47,7 @@ struct console {
 	int in_fd, out_fd; /* the same but for standard input */
 	loop_ref in_ref, out_ref; /* out_ref is only used by standard output */
 	struct strbuf in, out;
+	struct loop_timer patience; /* runs while half a line is there */
 	struct loop_task resume; /* lines are left that a full output buffer held up */
 	bool is_stdin;
 	bool has_prompt;
@@ -56,6 +59,7 @@ struct console {
 
 struct console_set {
 	int listen_fd;
+	bool inherited; /* the service manager's socket: its name stays when we go */
 	loop_ref listen_ref;
 	struct console *slots[CONSOLE_MAX];
 };
@@ -98,6 +102,7 @@ static void console_close(struct console *c)
 	sw->consoles->slots[c->slot] = NULL;
 	debug_forget_slot(sw, c->slot);
 	loop_task_cancel(sw->loop, &c->resume);
+	loop_timer_cancel(sw->loop, &c->patience);
 	loop_remove(sw->loop, &c->in_ref);
 	loop_remove(sw->loop, &c->out_ref);
 	plugin_host_event(sw, DEBUG_MGMT_MINUS, c->in_fd);
@@ -275,11 +280,26 @@ static void console_advance(struct console *c)
 		console_too_long(c);
 	else if (c->skipping)
 		strbuf_clear(&c->in);
+	if (c->in.len && c->out.len < OUTPUT_PAUSE && !c->ended && !c->is_stdin)
+		(void)loop_timer_set(c->sw->loop, &c->patience, /* without memory: no patience */
+				     loop_now(c->sw->loop) + LINE_PATIENCE);
+	else
+		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
 	/* A full buffer held lines up, and the peer took all of it at once: no event will come. */
 	if (console_live(c) && !c->ended && c->out.len < OUTPUT_PAUSE && c->in.len &&
 	    memchr(c->in.data, '\n', c->in.len))
 		loop_task_add(c->sw->loop, &c->resume);
+}
+
+/* Half a line has waited long enough. */
+static void console_impatient(struct loop *loop, struct loop_timer *timer)
+{
+	struct console *c = container_of(timer, struct console, patience);
+
+	(void)loop;
+	strbuf_putc(&c->in, '\n');
+	console_advance(c);
 }
 
 static void console_resume(struct loop *loop, struct loop_task *task)
@@ -374,7 +394,7 @@ static struct console *console_create(struct vde_switch *sw, int in_fd, int out_
 	if (!c)
 		return NULL;
 	*c = (struct console){ .sw = sw, .slot = slot, .in_fd = in_fd, .out_fd = out_fd,
-			       .resume.run = console_resume };
+			       .resume.run = console_resume, .patience.fire = console_impatient };
 	sw->consoles->slots[slot] = c;
 	return c;
 }
@@ -458,7 +478,8 @@ static int console_start_mgmt(struct vde_switch *sw, struct error *error)
 	if (r < 0)
 		return error_set_errno(error, -r, "management socket '%s'", sw->settings.mgmt);
 	sw->consoles->listen_fd = daemon_inherited_socket(sw->mgmt);
-	r = sw->consoles->listen_fd >= 0 ? 0 : console_listen(sw, error);
+	sw->consoles->inherited = sw->consoles->listen_fd >= 0;
+	r = sw->consoles->inherited ? 0 : console_listen(sw, error);
 	if (r < 0)
 		return r;
 	r = loop_add(sw->loop, &mgmt_class, sw->consoles->listen_fd, EPOLLIN, sw,
@@ -555,7 +576,8 @@ void console_free(struct vde_switch *sw)
 	loop_remove(sw->loop, &sw->consoles->listen_ref);
 	if (sw->consoles->listen_fd >= 0) {
 		(void)close(sw->consoles->listen_fd);
-		(void)unlink(sw->mgmt);
+		if (!sw->consoles->inherited)
+			(void)unlink(sw->mgmt);
 	}
 	free(sw->consoles);
 	sw->consoles = NULL;

@@ -51,10 +51,12 @@ struct pending {
 struct control {
 	struct vde_switch *sw;
 	int listen_fd;
+	char *path; /* of ctl, owned */
 	loop_ref listen_ref;
 	int reserve_fd; /* given up for a moment when descriptors run out */
 	gid_t gid;      /* of the sockets; (gid_t)-1: leave it */
 	bool made_dir;
+	bool inherited; /* the service manager's socket: its name stays when we go */
 	struct pending pending; /* ring, oldest first */
 	int num_pending;
 	struct loop_timer timer; /* of the oldest */
@@ -151,8 +153,11 @@ static const struct loop_class plug_control_class = { "plug control", plug_contr
 
 /* --- joining ------------------------------------------------------------------------------------------- */
 
-/* The plug's socket must be its own: root may name any, others only what they own. */
-static int plug_check_address(const struct sockaddr_un *address, uid_t uid)
+/*
+ * Who uses the port: the owner of the plug's socket. Only root may show a socket that is not its
+ * own, and then acts for its owner.
+ */
+static int plug_owner(const struct sockaddr_un *address, struct port_client *client)
 {
 	struct stat st;
 
@@ -160,21 +165,25 @@ static int plug_check_address(const struct sockaddr_un *address, uid_t uid)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	return uid == 0 || st.st_uid == uid ? 0 : -EACCES;
+	if (st.st_uid == client->uid)
+		return 0;
+	if (client->uid != 0)
+		return -EACCES;
+	client->uid = st.st_uid;
+	client->num_groups = 0;
+	client->gid = (gid_t)-1;
+	client->named_groups = true;
+	return 0;
 }
 
 /* A datagram socket connected to the plug's. Returns the descriptor. */
-static int plug_connect(const struct vde_control *request, uid_t uid)
+static int plug_connect(const struct vde_control *request)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int size = SOCKET_BUFFER;
-	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = plug_check_address(&request->address, uid);
-	if (r < 0)
-		return r;
 	if (connect(fd, (const struct sockaddr *)&request->address, sizeof(request->address)) < 0)
 		return -errno;
 	/* The kernel cuts it to net.core.wmem_max, which is fine. */
@@ -294,7 +303,10 @@ static int plug_join(struct control *control, int *control_fd, const struct vde_
 	r = plug_credentials(*control_fd, &client, groups);
 	if (r < 0)
 		return r;
-	data_fd = plug_connect(request, client.uid);
+	r = plug_owner(&request->address, &client);
+	if (r < 0)
+		return r;
+	data_fd = plug_connect(request);
 	if (data_fd < 0)
 		return data_fd;
 	r = port_acquire(sw, request->port, request->type == VDE_CONTROL_NEW_PORT_0, &client, &port);
@@ -483,6 +495,22 @@ static void derive_modes(struct switch_settings *settings)
 		settings->mode = settings->dir_mode & 0666;
 }
 
+/* Permissions and group of the directory; one that a service manager keeps is left as it is. */
+static int control_set_dir(struct control *control, struct error *error)
+{
+	struct vde_switch *sw = control->sw;
+
+	if (control->listen_fd >= 0)
+		return 0;
+	if (control->gid != (gid_t)-1 && chown(sw->dir, (uid_t)-1, control->gid) < 0)
+		return error_set_errno(error, errno,
+				       "cannot give '%s' to the group %s (you must be a member of it)",
+				       sw->dir, sw->settings.group);
+	if (chmod(sw->dir, sw->settings.dir_mode) < 0)
+		return error_set_errno(error, errno, "cannot set the permissions of '%s'", sw->dir);
+	return 0;
+}
+
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
 {
 	struct vde_switch *sw = control->sw;
@@ -494,33 +522,28 @@ static int control_make_dir(struct control *control, const char *dir, struct err
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);
-	if (control->gid != (gid_t)-1 && chown(sw->dir, (uid_t)-1, control->gid) < 0)
-		return error_set_errno(error, errno,
-				       "cannot give '%s' to the group %s (you must be a member of it)",
-				       dir, sw->settings.group);
-	if (chmod(sw->dir, sw->settings.dir_mode) < 0)
-		return error_set_errno(error, errno, "cannot set the permissions of '%s'", dir);
-	return 0;
+	if (asprintf(&control->path, "%s/ctl", sw->dir) < 0) {
+		control->path = NULL;
+		return error_set_errno(error, ENOMEM, "control socket");
+	}
+	control->listen_fd = daemon_inherited_socket(control->path);
+	control->inherited = control->listen_fd >= 0;
+	return control_set_dir(control, error);
 }
 
 static int control_listen(struct control *control, struct error *error)
 {
-	auto_free char *path = NULL;
-	int fd;
+	const struct switch_settings *settings = &control->sw->settings;
+	int fd = control->listen_fd;
 
-	if (asprintf(&path, "%s/ctl", control->sw->dir) < 0) {
-		path = NULL;
-		return error_set_errno(error, ENOMEM, "control socket");
-	}
-	fd = daemon_inherited_socket(path);
 	if (fd < 0)
-		fd = io_listen_unix(path, control->sw->settings.mode, control->gid, LISTEN_BACKLOG);
+		fd = io_listen_unix(control->path, settings->mode, control->gid, LISTEN_BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
 				 "Could not bind to '%s': another switch answers there; "
-				 "stop it or choose another directory with -s", path);
+				 "stop it or choose another directory with -s", control->path);
 	if (fd < 0)
-		return error_set_errno(error, -fd, "Could not bind to '%s'", path);
+		return error_set_errno(error, -fd, "Could not bind to '%s'", control->path);
 	control->listen_fd = fd;
 	return 0;
 }
@@ -553,7 +576,6 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 void datasock_close(struct vde_switch *sw)
 {
 	struct control *control = sw->control;
-	auto_free char *path = NULL;
 
 	if (!control)
 		return;
@@ -563,15 +585,14 @@ void datasock_close(struct vde_switch *sw)
 	loop_remove(sw->loop, &control->listen_ref);
 	if (control->listen_fd >= 0) {
 		(void)close(control->listen_fd);
-		if (asprintf(&path, "%s/ctl", sw->dir) >= 0)
-			(void)unlink(path);
-		else
-			path = NULL;
+		if (!control->inherited)
+			(void)unlink(control->path);
 	}
-	if (sw->dir && (control->listen_fd >= 0 || control->made_dir))
+	if (!control->inherited && (control->listen_fd >= 0 || control->made_dir))
 		(void)rmdir(sw->dir); /* others' files may be in it: then it stays */
 	if (control->reserve_fd >= 0)
 		(void)close(control->reserve_fd);
+	free(control->path);
 	free(control);
 	sw->control = NULL;
 }

@@ -110,8 +110,25 @@ int port_set_limit(struct vde_switch *sw, long long number)
 	return 0;
 }
 
+/* As the user database has it; asks the name services. */
+static bool user_in_group(uid_t uid, gid_t gid)
+{
+	const struct passwd *entry = getpwuid(uid);
+	gid_t groups[256];
+	int count = ARRAY_SIZE(groups);
+
+	if (!entry || getgrouplist(entry->pw_name, entry->pw_gid, groups, &count) < 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
 static bool client_in_group(const struct port_client *client, gid_t gid)
 {
+	if (client->named_groups)
+		return user_in_group(client->uid, gid);
 	if (client->gid == gid)
 		return true;
 	for (size_t i = 0; i < client->num_groups; i++)

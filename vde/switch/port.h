@@ -66,9 +66,10 @@ int port_free_number(const struct vde_switch *sw);
 /* -EADDRINUSE when a port above NUMBER exists, -EINVAL out of range. */
 int port_set_limit(struct vde_switch *sw, long long number);
 
-/* Who asks for a port: from SO_PEERCRED and SO_PEERGROUPS. */
+/* Who asks for a port: from SO_PEERCRED and SO_PEERGROUPS, or a user somebody else acts for. */
 struct port_client {
 	uid_t uid;
+	bool named_groups; /* the groups are those of the user database, not the ones below */
 	gid_t gid;
 	const gid_t *groups;
 	size_t num_groups;
