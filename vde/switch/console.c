@@ -287,6 +287,10 @@ static void console_advance(struct console *c)
 	else
 		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
+	/* A full buffer held lines up, and the peer took all of it at once: no event will come. */
+	if (console_live(c) && !c->ended && c->out.len < OUTPUT_PAUSE && c->in.len &&
+	    memchr(c->in.data, '\n', c->in.len))
+		loop_task_add(c->sw->loop, &c->resume);
 }
 
 /* Half a line has waited long enough. */
