@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT, tracked
 
-LIBRARY = ('base', 'wire', 'include', 'vde/plug/', 'vde/plugins/')
+LIBRARY = ('base/', 'wire/', 'include/', 'vde/plug/', 'vde/plugins/', 'vde/mgmt/')
 MAX_LINES = 1000
 WIDTH = 110           # the limit; .clang-format aims at 100
 BINARY = ('.bin', '.pcap', '.pcapng', '.png', '.gz')

@@ -534,15 +534,18 @@ static void test_bonus(void **state)
 	net_link(net, 0, 1, 1, 5);
 	net_link(net, 0, 2, 1, 6);
 	net_run(net, CONVERGENCE);
-	stp_engine_set_bonus(b, 6, 30);
+	stp_engine_set_bonus(b, 6, STP_PORT_COST - 1);
 	net_run(net, CONVERGENCE);
 	assert_int_equal(b->root_port->number, 6);
-	assert_int_equal(b->root_cost, STP_PORT_COST - 30);
+	assert_int_equal(b->root_cost, 1);
 	assert_spanning(net);
 	stp_engine_set_bonus(b, 6, INT32_MAX);
 	assert_int_equal(b->root_cost, 1);
 	stp_engine_set_bonus(b, 5, -50);
 	assert_int_equal(b->root_port->number, 6);
+	assert_int_equal(b->root_cost, STP_PORT_COST);
+	stp_engine_set_bonus(b, 6, INT32_MIN);
+	assert_int_equal(b->root_port->number, 5);
 	assert_int_equal(b->root_cost, STP_PORT_COST);
 	net_run(net, CONVERGENCE);
 	assert_spanning(net);
@@ -772,11 +775,47 @@ static void test_times_of_the_root(void **state)
 	assert_int_equal(e->times.max_age, 6 * 256);
 	assert_int_equal(e->times.hello_time, 1 * 256);
 	assert_int_equal(e->times.forward_delay, 2 * 256);
+	assert_int_equal(down->state, STP_LEARNING);
+	assert_int_equal(down->forward_delay_due, net->now + SECONDS(2));
 	net_run(net, SECONDS(5) - 1);
 	assert_int_equal(e->root, bpdu.root);
 	net_run(net, 2);
 	assert_int_equal(e->root, e->bridge);
 	assert_int_equal(e->times.max_age, 20 * 256);
+	net_free(net);
+}
+
+/* A port that begins to listen when a quick root is lost waits as long as the new one says. */
+static void test_delay_gets_longer(void **state)
+{
+	struct net *net = net_new();
+	struct stp_engine *e = net_bridge(net, bridge_id(0x8000, 2));
+	struct stp_port *root = net_port(net, 0, 1), *other = net_port(net, 0, 2);
+	struct bpdu bpdu = {
+		.type = BPDU_CONFIG,
+		.root = bridge_id(0x8000, 1),
+		.bridge = bridge_id(0x8000, 1),
+		.port = 0x8001,
+		.max_age = 6 * 256,
+		.hello_time = 256,
+		.forward_delay = 2 * 256,
+	};
+
+	(void)state;
+	stp_engine_set_link(e, root, true);
+	stp_engine_set_link(e, other, true);
+	stp_engine_receive(e, root, &bpdu);
+	bpdu.port++;
+	stp_engine_receive(e, other, &bpdu);
+	assert_int_equal(other->state, STP_BLOCKING);
+	net_run(net, SECONDS(6) + 1);
+	assert_null(e->root_port);
+	assert_int_equal(other->state, STP_LISTENING);
+	assert_int_equal(root->state, STP_FORWARDING);
+	net_run(net, SECONDS(14));
+	assert_int_equal(other->state, STP_LISTENING);
+	net_run(net, SECONDS(1));
+	assert_int_equal(other->state, STP_LEARNING);
 	net_free(net);
 }
 
@@ -1133,6 +1172,7 @@ int main(void)
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_times_of_the_root),
+		cmocka_unit_test(test_delay_gets_longer),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_cost_overflow),
 		cmocka_unit_test(test_edge),

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -382,6 +383,16 @@ int capture_start(struct vde_switch *sw, const struct capture_request *request, 
 	return (int)number;
 }
 
+static char *peer_name(int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+	char *name;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len); /* 0: nobody knows */
+	return asprintf(&name, "process %ld", (long)peer.pid) < 0 ? NULL : name;
+}
+
 int capture_stream(struct vde_switch *sw, const struct capture_request *request,
 		   struct console *console, struct error *error)
 {
@@ -392,16 +403,14 @@ int capture_stream(struct vde_switch *sw, const struct capture_request *request,
 
 	if (r < 0)
 		return r;
-	if (asprintf(&capture->where, "console %d", console ? console_id(console) : -1) < 0) {
-		capture->where = NULL;
-		return error_set(error, ENOMEM, "no memory for a capture");
-	}
 	fd = console_take_fd(sw, console, &queued);
 	if (fd < 0)
 		return error_set(error, -fd,
 				 "a capture can be sent to a management connection only: use "
 				 "vde_capture");
-	r = capture_sink_open(&capture->sink, sw->loop, fd, CAPTURE_BUFFER);
+	capture->where = peer_name(fd);
+	r = capture->where ? capture_sink_open(&capture->sink, sw->loop, fd, CAPTURE_BUFFER)
+			   : -ENOMEM;
 	if (r < 0)
 		return 0; /* the connection is closed: there is nobody left to tell */
 	(void)TAKE_FD(fd);

@@ -103,8 +103,10 @@ static int start(struct command_call *call)
 	if (!text)
 		return -ENOMEM;
 	path = next_word(&rest);
-	if (!*path)
+	if (!*path) {
+		strbuf_puts(call->out, "capture/start FILE [port N|all] [snaplen N] [[filter] FILTER...]\n");
 		return -EINVAL;
+	}
 	r = parse_request(rest, &request, &error);
 	if (r == 0)
 		r = capture_start(call->sw, &request, path, &error);

@@ -705,6 +705,10 @@ void plugin_host_free(struct vde_switch *sw)
 	if (!host)
 		return;
 	plugin_unload_all(host);
+	while (host->commands)
+		remove_command(host, &host->commands);
+	while (host->timers)
+		remove_timer(host, &host->timers);
 	while (host->categories)
 		remove_category(host, &host->categories);
 	if (the_host == host)

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plugin_host.h"
 #include "vde/switch/stp_engine.h"
 #include "wire/bpdu.h"
 
@@ -103,6 +104,8 @@ static void stp_tell_root(const struct stp_vlan *v, const struct stp_engine *e)
 {
 	DEBUG(v->sw, FSTP_ROOT, "Port %04u VLAN " VLAN_TEXT " -> " ID_TEXT,
 	      e->root_port ? e->root_port->number : 0, VLAN_ARG(v->vlan), ID_ARG(e->root));
+	plugin_host_event(v->sw, DEBUG_FSTP_ROOT, e->root_port ? (int)e->root_port->number : 0,
+			  (int)v->vlan->id);
 }
 
 static void stp_op_root_changed(void *context, const struct stp_engine *e)
@@ -120,6 +123,8 @@ static void stp_op_neighbour(void *context, const struct stp_port *port)
 	else
 		DEBUG(v->sw, FSTP_MINUS, "Port %04u VLAN " VLAN_TEXT, port->number,
 		      VLAN_ARG(v->vlan));
+	plugin_host_event(v->sw, port->neighbour ? DEBUG_FSTP_PLUS : DEBUG_FSTP_MINUS,
+			  (int)port->number, (int)v->vlan->id);
 }
 
 static const struct stp_ops stp_vlan_ops = {

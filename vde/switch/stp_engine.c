@@ -36,9 +36,9 @@
  * until acknowledged. A timer is its due time in ns, 0 when it does not run.
  *
  * Choices where the standard leaves one, or says less:
- *  - Port cost 100: a virtual link has no speed. Linux's bridge counts 100 for a TAP interface and
- *    for everything of unknown speed, and 802.1D-1998 recommends the same number for 10 Mb/s; so
- *    both ends of a link between us and Linux count alike, and there is room for a bonus below it.
+ *  - Port cost 2: the recommendation of 802.1D-1998 for 10 Gb/s, which is what Linux takes TAP and
+ *    veth interfaces for. So both ends of a link between us and Linux count alike. A bonus makes
+ *    it 1, a negative one as much as one likes.
  *  - The message age grows by 1/16 s a bridge on top of the time that it really waited. That is
  *    more than a frame needs through a switch, and allows 320 bridges in a row.
  *  - Port identifiers: priority 0x80 and the number; numbers above 255 reach into the priority, as
@@ -53,6 +53,7 @@
  *  - A deaf neighbour (VDE's old "fstp" dialect, which ignores 802.1D) cannot be told where not to
  *    forward. So its port may be our root port, or is shut; it is never designated. Topology
  *    changes then end here: we set the flag ourselves, as the root would.
+ *  - Another forward delay (of a new root) counts for delays that run already: stp_set_times().
  *  - Worse news from the same neighbour do not count at once (802.1w has that): the old ones age.
  */
 #include "vde/switch/stp_engine.h"
@@ -443,9 +444,24 @@ static void stp_select_designated(struct stp_engine *e)
 	}
 }
 
+/* Delays that run obey at once: to a longer one is added, a shorter one counts from now. */
+static void stp_set_times(struct stp_engine *e, const struct stp_times *times)
+{
+	uint64_t before = stp_ns(e->times.forward_delay), after = stp_ns(times->forward_delay);
+	uint64_t latest = stp_now(e) + after;
+
+	e->times = *times;
+	for (size_t i = 0; i < e->num_ports && after != before; i++) {
+		uint64_t *due = &e->ports[i]->forward_delay_due;
+
+		if (*due)
+			*due = MIN(*due + (after > before ? after - before : 0), latest);
+	}
+}
+
 static void stp_begin_as_root(struct stp_engine *e)
 {
-	e->times = e->own;
+	stp_set_times(e, &e->own);
 	e->tcn_due = 0;
 	e->hello_due = stp_after(e, e->times.hello_time);
 	stp_topology_change_detected(e);
@@ -533,24 +549,12 @@ static void stp_record(struct stp_engine *e, struct stp_port *port, const struct
 	port->message_age_due = port->heard + stp_ns(times.max_age - bpdu->message_age);
 }
 
-/* A delay that began with other times need not last longer than one that began now. */
-static void stp_shorten_delays(struct stp_engine *e)
-{
-	uint64_t due = stp_after(e, e->times.forward_delay);
-
-	for (size_t i = 0; i < e->num_ports; i++)
-		if (e->ports[i]->forward_delay_due > due)
-			e->ports[i]->forward_delay_due = due;
-}
-
 /* What the root says, on its way to us, and from us on. */
 static void stp_follow_root(struct stp_engine *e, const struct bpdu *bpdu)
 {
-	uint16_t forward_delay = e->times.forward_delay;
+	struct stp_times times = stp_bpdu_times(bpdu);
 
-	e->times = stp_bpdu_times(bpdu);
-	if (e->times.forward_delay < forward_delay)
-		stp_shorten_delays(e);
+	stp_set_times(e, &times);
 	e->root_heard = stp_now(e);
 	if (!e->root_port->deaf)
 		stp_set_topology_change(e, bpdu->flags & BPDU_FLAG_TOPOLOGY_CHANGE);

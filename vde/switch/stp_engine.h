@@ -11,7 +11,7 @@
 
 #define STP_PORT_LIMIT   16383 /* the highest number of a port */
 #define STP_NO_DEADLINE  UINT64_MAX
-#define STP_PORT_COST    100 /* stp_engine.c tells why */
+#define STP_PORT_COST    2 /* stp_engine.c tells why */
 #define STP_ID_PRIORITY  0x8000 /* of a port, in its identifier */
 
 enum stp_state {
