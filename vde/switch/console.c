@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/switch/command.h"
+#include "vde/switch/datasock.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
@@ -286,6 +287,10 @@ static void console_advance(struct console *c)
 	else
 		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
+	/* A full buffer held lines up, and the peer took all of it at once: no event will come. */
+	if (console_live(c) && !c->ended && c->out.len < OUTPUT_PAUSE && c->in.len &&
+	    memchr(c->in.data, '\n', c->in.len))
+		loop_task_add(c->sw->loop, &c->resume);
 }
 
 /* Half a line has waited long enough. */
@@ -428,6 +433,8 @@ static void mgmt_ready(struct loop *loop, void *object, int fd, uint32_t events)
 	for (int i = 0; i < CONSOLE_MAX; i++) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (client < 0 && (errno == EMFILE || errno == ENFILE))
+			datasock_out_of_descriptors(sw, fd);
 		if (client < 0)
 			return;
 		(void)console_adopt(sw, client); /* a refusal has been told to the client */
