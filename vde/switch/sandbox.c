@@ -188,20 +188,13 @@ static int allow_own(const struct rules *rules, const struct vde_switch *sw)
 	return r;
 }
 
-/* A path that was asked for and cannot be allowed is the user's error, unlike the others. */
-static int allow_asked(const struct rules *rules, const struct option_list *paths,
-		       struct error *error)
+static int allow_asked(const struct rules *rules, const struct option_list *paths)
 {
-	for (unsigned i = 0; i < paths->count; i++) {
-		int r;
+	int r = 0;
 
-		if (access(paths->item[i], F_OK) < 0)
-			return error_set_errno(error, errno, "--allow-path %s", paths->item[i]);
+	for (unsigned i = 0; r == 0 && i < paths->count; i++)
 		r = allow(rules, paths->item[i], ACCESS_ALL);
-		if (r < 0)
-			return error_set_errno(error, -r, "--allow-path %s", paths->item[i]);
-	}
-	return 0;
+	return r;
 }
 
 static int restrict_files(struct vde_switch *sw, struct error *error)
@@ -228,11 +221,10 @@ static int restrict_files(struct vde_switch *sw, struct error *error)
 		r = allow_plugins(&rules);
 	if (r == 0)
 		r = allow_own(&rules, sw);
+	if (r == 0)
+		r = allow_asked(&rules, &sw->settings.allow_paths);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot add a landlock rule");
-	r = allow_asked(&rules, &sw->settings.allow_paths, error);
-	if (r < 0)
-		return r;
 	if (syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		return error_set_errno(error, errno, "cannot enter the landlock rule set");
 	log_debug("sandbox: landlock version %ld in force", version);
@@ -304,6 +296,16 @@ static int restrict_calls(struct error *error)
 	return 0;
 }
 #endif
+
+int sandbox_check(const struct vde_switch *sw, struct error *error)
+{
+	const struct option_list *paths = &sw->settings.allow_paths;
+
+	for (unsigned i = 0; !sw->settings.no_sandbox && i < paths->count; i++)
+		if (access(paths->item[i], F_OK) < 0)
+			return error_set_errno(error, errno, "--allow-path %s", paths->item[i]);
+	return 0;
+}
 
 int sandbox_enter(struct vde_switch *sw, struct error *error)
 {
