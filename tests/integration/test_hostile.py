@@ -42,8 +42,8 @@ def pair(lab, switch):
 def connect(switch, timeout=2.0):
     """A bare control connection."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(os.path.join(switch.path, 'ctl'))    # blocks while the backlog is full
     connection.settimeout(timeout)
-    connection.connect(os.path.join(switch.path, 'ctl'))
     return connection
 
 
@@ -103,7 +103,7 @@ def test_second_request_on_a_connection(lab, switch, pair):
         switch.sync()
         assert len([1 for endpoint in switch.endpoints() if 'pair' not in endpoint[3]]) <= 1
         plug.close()
-    wait_until(lambda: len(switch.endpoints()) == 2, 5, 'only the pair')
+        wait_until(lambda: len(switch.endpoints()) == 2, 5, 'only the pair')
 
 
 def test_ten_thousand_connections(switch, pair):

@@ -25,7 +25,7 @@ union udp_sockaddr {
 };
 
 struct udp {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	int fd;              /* owned */
 	bool connected;
 	socklen_t peer_len;
@@ -35,7 +35,7 @@ struct udp {
 
 static struct udp *udp_of(VDECONN *conn)
 {
-	return container_of(conn, struct udp, conn);
+	return PLUGIN_OF(conn, struct udp);
 }
 
 /* Errors by which the network says that a frame is lost. */
@@ -197,10 +197,10 @@ static VDECONN *udp_open(char *args, char *descr, int interface_version,
 		return NULL;
 	u->fd = -1;
 	if (udp_begin(u, &source, &destination, &error) < 0) {
-		(void)udp_close(&u->conn);
+		(void)udp_close(plugin_conn(&u->head));
 		return plugin_fail(&error);
 	}
-	return &u->conn;
+	return plugin_conn(&u->head);
 }
 
 static int udp_datafd(VDECONN *conn)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #define FRAMES_PER_TURN 256
+#define FRAMES_AT_END   65536 /* carried at most when the end is known to come */
 #define HANG_UP         (EPOLLHUP | EPOLLERR)
 
 struct relay {
@@ -93,7 +94,7 @@ static int relay_offer(struct relay_end *from, struct relay_end *to)
 /* Takes frames from FROM to TO, until there are no more, one has to wait, or FROM has ended. */
 static void relay_carry(struct relay_end *from, struct relay_end *to)
 {
-	unsigned left = FRAMES_PER_TURN;
+	unsigned left = from->closing ? FRAMES_AT_END : FRAMES_PER_TURN;
 	int r = 0;
 
 	if (from->held && relay_offer(from, to) < 0)
@@ -104,12 +105,16 @@ static void relay_carry(struct relay_end *from, struct relay_end *to)
 			break;
 		from->counters.frames_in++;
 		from->counters.bytes_in += from->frame.len;
+		if (from->seen)
+			from->seen(from->seen_context, &from->frame);
 		if (relay_offer(from, to) < 0)
 			return;
 		left -= left > 0;
 	}
 	if (r < 0)
 		from->ended = r;
+	else if (from->closing)
+		from->ended = -ENODATA;
 }
 
 static void relay_pump(struct relay *relay, struct relay_end *from)
@@ -177,10 +182,18 @@ static void relay_gone_ready(struct loop *loop, void *object, int fd, uint32_t e
 {
 	struct relay_end *end = object;
 
-	(void)loop;
 	(void)fd;
 	(void)events;
-	relay_end_gone(end->relay, end, 0);
+	loop_remove(loop, &end->gone_ref);
+	relay_end_input(end->relay, end);
+}
+
+void relay_end_input(struct relay *relay, struct relay_end *end)
+{
+	if (relay->stopped)
+		return;
+	end->closing = true;
+	relay_pump(relay, end);
 }
 
 /* --- life --------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/switch/command.h"
+#include "vde/switch/datasock.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
@@ -432,6 +433,8 @@ static void mgmt_ready(struct loop *loop, void *object, int fd, uint32_t events)
 	for (int i = 0; i < CONSOLE_MAX; i++) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (client < 0 && (errno == EMFILE || errno == ENFILE))
+			datasock_out_of_descriptors(sw, fd);
 		if (client < 0)
 			return;
 		(void)console_adopt(sw, client); /* a refusal has been told to the client */

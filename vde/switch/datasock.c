@@ -10,8 +10,8 @@
  * connected pairs, so that a burst is bounded by the socket's buffer and not lost or stalled.
  *
  * A stranger can only hurt itself: whoever has connected and not sent a valid request within
- * REQUEST_TIMEOUT is closed; above --max-pending the oldest of them goes; when descriptors run
- * out, a reserved one lets the connection be taken and closed.
+ * REQUEST_TIMEOUT is closed; above --max-pending, and when descriptors run out, the oldest of them
+ * goes; when there is none, a reserved descriptor lets the new connection be taken and closed.
  */
 #include "vde/switch/datasock.h"
 
@@ -441,20 +441,23 @@ static int pending_add(struct control *control, int fd)
 	return 0;
 }
 
-/* No descriptor is left: takes the connection with the reserved one and closes it at once. */
-static void control_shed(struct control *control)
+void datasock_out_of_descriptors(struct vde_switch *sw, int listen_fd)
 {
+	struct control *control = sw->control;
 	int fd;
 
+	if (control->num_pending) {
+		pending_close(control->pending.next);
+		return;
+	}
 	if (control->reserve_fd < 0)
 		return;
 	(void)close(control->reserve_fd);
-	fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
 	control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	complain(control, "no descriptors left, connection refused, ports ",
-		 control->sw->num_ports);
+	complain(control, "no descriptors left, connection refused, ports ", sw->num_ports);
 }
 
 static void control_ready(struct loop *loop, void *object, int fd, uint32_t events)
@@ -466,11 +469,10 @@ static void control_ready(struct loop *loop, void *object, int fd, uint32_t even
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		auto_close int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (client < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				control_shed(control);
+		if (client < 0 && (errno == EMFILE || errno == ENFILE))
+			datasock_out_of_descriptors(control->sw, fd);
+		if (client < 0)
 			return;
-		}
 		if (pending_add(control, client) == 0)
 			(void)TAKE_FD(client);
 	}
