@@ -132,9 +132,10 @@ def test_no_sandbox(lab, ours):
     assert 9 in switch.vlans()
 
 
-def test_missing_allowed_path(lab, ours, files):
+@pytest.mark.parametrize('mode', ['--nostdin', '-d'])
+def test_missing_allowed_path(lab, ours, mode):
     """A path that is not there is an error at the start, not a surprise later."""
-    result = lab.run([ours.program('vde_switch'), '-s', lab.path('ctl'), '--nostdin',
+    result = lab.run([ours.program('vde_switch'), '-s', lab.path('ctl'), mode,
                       '--allow-path', lab.path('nosuch')])
     assert result.status == 1
     assert f'--allow-path {lab.path("nosuch")}' in result.err

@@ -6,7 +6,7 @@
 
 #include "tests/unit/stp_net.h"
 
-/* --- settings -------------------------------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------------------- */
 
 static void test_priority_change(void **state)
 {
@@ -57,7 +57,7 @@ static void test_bonus(void **state)
 	net_free(net);
 }
 
-/* --- edge ports ------------------------------------------------------------------------------ */
+/* --- edge ports ----------------------------------------------------------------------- */
 
 static void test_edge(void **state)
 {
@@ -80,6 +80,8 @@ static void test_edge(void **state)
 	stp_engine_set_edge(e, port, true); /* there is a bridge: not taken */
 	assert_int_equal(port->state, STP_LISTENING);
 	stp_engine_set_link(e, port, false);
+	assert_int_equal(net->bridges[0].came, 1);
+	assert_int_equal(net->bridges[0].went, 1);
 	stp_engine_set_link(e, port, true);
 	assert_int_equal(port->state, STP_FORWARDING);
 	net_free(net);
@@ -127,7 +129,7 @@ static void test_edge_loop(void **state)
 	net_free(net);
 }
 
-/* --- management ------------------------------------------------------------------------------ */
+/* --- management ----------------------------------------------------------------------- */
 
 static void test_ports_are_sorted(void **state)
 {

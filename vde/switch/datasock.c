@@ -75,7 +75,7 @@ void datasock_raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* then fewer ports fit: they are refused */
 }
 
-/* --- frames ------------------------------------------------------------------------------------------ */
+/* --- frames --------------------------------------------------------------------------- */
 
 static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
 {
@@ -153,7 +153,7 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };
 
-/* --- joining ------------------------------------------------------------------------------------------- */
+/* --- joining -------------------------------------------------------------------------- */
 
 /*
  * Who uses the port: the owner of the plug's socket. Only root may show a socket that is not its
@@ -331,7 +331,7 @@ static int plug_join(struct control *control, int *control_fd, const struct vde_
 	return 0;
 }
 
-/* --- requests --------------------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------- */
 
 static void pending_arm(struct control *control)
 {
@@ -482,7 +482,7 @@ static void control_ready(struct loop *loop, void *object, int fd, uint32_t even
 
 static const struct loop_class control_class = { "control socket", control_ready };
 
-/* --- the directory ------------------------------------------------------------------------------------------ */
+/* --- the directory -------------------------------------------------------------------- */
 
 /* A directory is searched by whoever may read or write in it. */
 static mode_t with_search(mode_t mode)
