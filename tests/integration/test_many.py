@@ -49,10 +49,11 @@ def test_1000_plugs_come_and_go(lab, switch_side):
             plugs[0].send(numbered(BROADCAST, mac(start), start))
             for plug in plugs:
                 plug.close()
-        wait_until(lambda: switch.fds() == before, 10, lambda: f'{before}: {switch.fds()}')
-    assert len(switch.endpoints()) == 2
-    numbers = [name for name in os.listdir(switch.path) if name != 'ctl' and name != 'ring']
-    assert len(numbers) == 2
+        if switch_side.ours:                # Debian's forgets some of them (observed)
+            wait_until(lambda: switch.fds() == before, 10, lambda: f'{before}: {switch.fds()}')
+    if switch_side.ours:
+        assert len(switch.endpoints()) == 2
+        assert len([name for name in os.listdir(switch.path) if name[0].isdigit()]) == 2
 
 
 def test_1000_ports_at_once(lab, ours):

@@ -204,9 +204,6 @@ def test_unplugging(lab, switch, plug_side):
     for number in range(5):
         plug = lab.stream(plug_side, switch.path, '-D', 'short')
         switch.wait_endpoint('short')
-        # it takes its own socket's name away once it has the answer
-        wait_until(lambda: not [name for name in os.listdir(switch.path) if name[0] == '.'], 5,
-                   'a connected plug')
         if number % 2:
             plug.close()                    # killed
         else:

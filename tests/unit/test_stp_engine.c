@@ -206,6 +206,29 @@ static void test_own_ports_joined(void **state)
 	net_free(net);
 }
 
+/* When the root is lost, a backup port must not take what this bridge itself said for a way to it.
+ */
+static void test_backup_is_no_way(void **state)
+{
+	struct net *net = net_new();
+	struct stp_engine *e;
+
+	(void)state;
+	net_bridge(net, bridge_id(0x8000, 1));
+	e = net_bridge(net, bridge_id(0x8000, 2));
+	net_link(net, 0, 1, 1, 1);
+	net_link(net, 1, 3, 1, 7);
+	net_run(net, CONVERGENCE);
+	assert_int_equal(net_role(net, 1, 7), STP_ROLE_ALTERNATE);
+	assert_int_equal(net_port(net, 1, 7)->designated.root, bridge_id(0x8000, 1));
+	net_link_set(net, 0, false);
+	assert_null(e->root_port);
+	assert_int_equal(e->root, e->bridge);
+	net_run(net, CONVERGENCE);
+	assert_int_equal(net_port(net, 1, 7)->state, STP_BLOCKING);
+	net_free(net);
+}
+
 /* A port whose own BPDUs come back keeps its role and is not fooled. */
 static void test_reflection(void **state)
 {
@@ -323,6 +346,68 @@ static void test_tcn_repeats(void **state)
 	before = net->tcns;
 	net_run(net, SECONDS(10));
 	assert_int_equal(net->tcns, before);
+	net_free(net);
+}
+
+/* A forwarding port that is shut moves addresses, too: the better way tells the root at once. */
+static void test_shutting_changes_topology(void **state)
+{
+	struct net *net = net_new();
+	struct stp_engine *e = net_bridge(net, bridge_id(0x8000, 3));
+	struct stp_port *detour = net_port(net, 0, 1), *direct = net_port(net, 0, 2);
+	struct bpdu bpdu = {
+		.type = BPDU_CONFIG,
+		.root = bridge_id(0x8000, 1),
+		.cost = 1,
+		.bridge = bridge_id(0x8000, 2),
+		.port = 0x8001,
+		.max_age = 40 * 256,
+		.hello_time = 2 * 256,
+		.forward_delay = 4 * 256,
+	};
+
+	(void)state;
+	stp_engine_set_link(e, detour, true);
+	stp_engine_receive(e, detour, &bpdu);
+	net_run(net, SECONDS(9));
+	assert_int_equal(detour->state, STP_FORWARDING);
+	stp_engine_set_link(e, direct, true);
+	net->tcns = 0;
+	bpdu.cost = 0;
+	bpdu.bridge = bpdu.root;
+	stp_engine_receive(e, direct, &bpdu);
+	assert_int_equal(detour->state, STP_BLOCKING);
+	assert_int_equal(direct->count.tcn_out, 1);
+	assert_true(e->topology_change_detected);
+	net_free(net);
+}
+
+/* Our own time of change ends with our being root: then the root's flag counts. */
+static void test_flag_is_the_roots(void **state)
+{
+	struct net *net = net_new();
+	struct stp_engine *e = net_bridge(net, bridge_id(0x8000, 2));
+	struct stp_port *port = net_port(net, 0, 1);
+	struct bpdu bpdu = {
+		.type = BPDU_CONFIG,
+		.flags = BPDU_FLAG_TOPOLOGY_CHANGE | BPDU_FLAG_TOPOLOGY_CHANGE_ACK,
+		.root = bridge_id(0x8000, 1),
+		.bridge = bridge_id(0x8000, 1),
+		.port = 0x8001,
+		.max_age = 20 * 256,
+		.hello_time = 2 * 256,
+		.forward_delay = 15 * 256,
+	};
+
+	(void)state;
+	stp_engine_set_link(e, port, true);
+	net_run(net, SECONDS(31));
+	assert_true(e->topology_change);
+	for (int i = 0; i < 60; i++) {
+		stp_engine_receive(e, port, &bpdu);
+		net_run(net, SECONDS(1));
+		assert_true(e->topology_change);
+	}
 	net_free(net);
 }
 
@@ -549,6 +634,7 @@ static void test_deaf_neighbour(void **state)
 	(void)state;
 	stp_engine_set_link(e, one, true);
 	stp_engine_set_link(e, two, true);
+	stp_engine_set_link(e, net_port(net, 0, 3), true); /* a host: its forwarding is a change */
 	for (int i = 0; i < 20; i++) {
 		stp_engine_receive_deaf(e, one, &from_one);
 		stp_engine_receive_deaf(e, two, &from_two);
@@ -662,10 +748,13 @@ int main(void)
 		cmocka_unit_test(test_max_age),
 		cmocka_unit_test(test_better_root_arrives),
 		cmocka_unit_test(test_own_ports_joined),
+		cmocka_unit_test(test_backup_is_no_way),
 		cmocka_unit_test(test_reflection),
 		cmocka_unit_test(test_topology_change),
 		cmocka_unit_test(test_short_ageing),
 		cmocka_unit_test(test_tcn_repeats),
+		cmocka_unit_test(test_shutting_changes_topology),
+		cmocka_unit_test(test_flag_is_the_roots),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_times_of_the_root),

@@ -80,6 +80,8 @@ static void test_edge(void **state)
 	stp_engine_set_edge(e, port, true); /* there is a bridge: not taken */
 	assert_int_equal(port->state, STP_LISTENING);
 	stp_engine_set_link(e, port, false);
+	assert_int_equal(net->bridges[0].came, 1);
+	assert_int_equal(net->bridges[0].went, 1);
 	stp_engine_set_link(e, port, true);
 	assert_int_equal(port->state, STP_FORWARDING);
 	net_free(net);
