@@ -4,7 +4,7 @@
 
 #include "tests/unit/stp_net.h"
 
-/* --- two bridges ----------------------------------------------------------------------------- */
+/* --- two bridges ---------------------------------------------------------------------- */
 
 static void test_two_bridges(void **state)
 {
@@ -96,7 +96,7 @@ static void test_transitions(void **state)
 	}
 }
 
-/* --- rings ----------------------------------------------------------------------------------- */
+/* --- rings ---------------------------------------------------------------------------- */
 
 static unsigned count_state(const struct net *net, enum stp_state state)
 {
@@ -247,7 +247,7 @@ static void test_reflection(void **state)
 	net_free(net);
 }
 
-/* --- topology changes ------------------------------------------------------------------------ */
+/* --- topology changes ----------------------------------------------------------------- */
 
 /* A chain of three: the far end sees a change, the root hears of it, and all flush. */
 static void test_topology_change(void **state)
@@ -411,7 +411,7 @@ static void test_flag_is_the_roots(void **state)
 	net_free(net);
 }
 
-/* --- times ----------------------------------------------------------------------------------- */
+/* --- times ---------------------------------------------------------------------------- */
 
 /* Worse BPDUs are answered, but not more than once in a second (net_send() checks). */
 static void test_hold(void **state)
@@ -608,7 +608,7 @@ static void test_cost_overflow(void **state)
 	net_free(net);
 }
 
-/* --- deaf neighbours ------------------------------------------------------------------------- */
+/* --- deaf neighbours ------------------------------------------------------------------ */
 
 static struct bpdu deaf_bpdu(unsigned number, unsigned port)
 {
@@ -675,7 +675,7 @@ static void test_deaf_is_never_led(void **state)
 	net_free(net);
 }
 
-/* --- any topology ---------------------------------------------------------------------------- */
+/* --- any topology --------------------------------------------------------------------- */
 
 static unsigned random_below(uint64_t *seed, unsigned limit)
 {

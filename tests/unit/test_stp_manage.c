@@ -6,7 +6,7 @@
 
 #include "tests/unit/stp_net.h"
 
-/* --- settings -------------------------------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------------------- */
 
 static void test_priority_change(void **state)
 {
@@ -57,7 +57,7 @@ static void test_bonus(void **state)
 	net_free(net);
 }
 
-/* --- edge ports ------------------------------------------------------------------------------ */
+/* --- edge ports ----------------------------------------------------------------------- */
 
 static void test_edge(void **state)
 {
@@ -129,7 +129,7 @@ static void test_edge_loop(void **state)
 	net_free(net);
 }
 
-/* --- management ------------------------------------------------------------------------------ */
+/* --- management ----------------------------------------------------------------------- */
 
 static void test_ports_are_sorted(void **state)
 {

@@ -8,8 +8,8 @@
  *
  * Output must never lose half a frame. A frame that a full pipe takes in part is completed later,
  * ahead of everything else: by the next vde_send, or by vde_recv, as the pipe is in the epoll set
- * as long as there is a rest. A pipe that takes nothing is waited for as plugin.h says, then the whole frame is
- * dropped.
+ * as long as there is a rest. A pipe that takes nothing is waited for as plugin.h says, then the
+ * whole frame is dropped.
  */
 #include "vde/plugins/cmd_child.h"
 

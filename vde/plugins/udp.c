@@ -3,8 +3,9 @@
  * udp://[SOURCE:]PORT->DESTINATION:PORT: one raw frame per datagram, one peer.
  *
  * Only what comes from the destination is received. The socket is connected to it, so that the
- * kernel drops the rest; where it cannot be yet (no route so far), vde_send tries again. Nothing that the network reports (no listener, no route, an empty
- * datagram) ends the connection: frames are lost instead, as on a cable that is not plugged in.
+ * kernel drops the rest; where it cannot be yet (no route so far), vde_send tries again. Nothing
+ * that the network reports (no listener, no route, an empty datagram) ends the connection: frames
+ * are lost instead, as on a cable that is not plugged in.
  */
 #include "vde/plugins/udp_address.h"
 

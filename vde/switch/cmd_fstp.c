@@ -90,7 +90,7 @@ static int cmd_fstp_bonus(struct command_call *call)
 	return r < 0 ? r : stp_set_bonus(call->sw, vlan, (unsigned)values[1], (int32_t)values[2]);
 }
 
-/* --- listing --------------------------------------------------------------------------------- */
+/* --- listing -------------------------------------------------------------------------- */
 
 /* What is common to both forms of a VLAN's listing. */
 struct fstp_view {

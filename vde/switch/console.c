@@ -8,10 +8,11 @@
  *	(newline) vde$                         the prompt
  *
  * Any number of commands may be in flight: they are answered in order. While a client does not
- * read its answers (OUTPUT_PAUSE), its input is left alone. Some old clients send a command
- * without a newline: on a socket, text that has waited LINE_PATIENCE for one is a line. Asynchronous lines (debug.c) that find
- * OUTPUT_LIMIT bytes waiting are dropped and counted. A line above LINE_LIMIT is an error, and
- * skipped up to its end.
+ * read its answers (OUTPUT_PAUSE), its input is left alone. Asynchronous lines (debug.c) that find
+ * OUTPUT_LIMIT bytes waiting are dropped and counted.
+ *
+ * Some old clients send a command without a newline: on a socket, text that has waited
+ * LINE_PATIENCE for one is a line. A line above LINE_LIMIT is an error, and skipped up to its end.
  */
 #include "vde/switch/console.h"
 
@@ -77,7 +78,7 @@ unsigned console_slot(const struct console *c)
 	return c->slot;
 }
 
-/* --- output ------------------------------------------------------------------------------------------ */
+/* --- output --------------------------------------------------------------------------- */
 
 static void console_destroy(void *object)
 {
@@ -213,7 +214,7 @@ int console_take_fd(struct vde_switch *sw, struct console *c, struct strbuf *que
 	return fd;
 }
 
-/* --- input --------------------------------------------------------------------------------------------- */
+/* --- input ---------------------------------------------------------------------------- */
 
 static void console_end(struct console *c)
 {
@@ -371,7 +372,7 @@ static void stdout_ready(struct loop *loop, void *object, int fd, uint32_t event
 
 static const struct loop_class stdout_class = { "standard output", stdout_ready };
 
-/* --- coming ---------------------------------------------------------------------------------------------- */
+/* --- coming --------------------------------------------------------------------------- */
 
 static void console_greet(struct console *c)
 {

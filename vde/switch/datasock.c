@@ -73,7 +73,7 @@ void datasock_raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* then fewer ports fit: they are refused */
 }
 
-/* --- frames ------------------------------------------------------------------------------------------ */
+/* --- frames --------------------------------------------------------------------------- */
 
 static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
 {
@@ -151,7 +151,7 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };
 
-/* --- joining ------------------------------------------------------------------------------------------- */
+/* --- joining -------------------------------------------------------------------------- */
 
 /*
  * Who uses the port: the owner of the plug's socket. Only root may show a socket that is not its
@@ -329,7 +329,7 @@ static int plug_join(struct control *control, int *control_fd, const struct vde_
 	return 0;
 }
 
-/* --- requests --------------------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------- */
 
 static void pending_arm(struct control *control)
 {
@@ -480,7 +480,7 @@ static void control_ready(struct loop *loop, void *object, int fd, uint32_t even
 
 static const struct loop_class control_class = { "control socket", control_ready };
 
-/* --- the directory ------------------------------------------------------------------------------------------ */
+/* --- the directory -------------------------------------------------------------------- */
 
 /* A directory is searched by whoever may read or write in it. */
 static mode_t with_search(mode_t mode)

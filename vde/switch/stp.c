@@ -60,7 +60,7 @@ static const enum port_state stp_port_states[STP_NUM_STATES] = {
 	ID_BYTE(id, 7), ID_BYTE(id, 6), ID_BYTE(id, 5), ID_BYTE(id, 4), ID_BYTE(id, 3), \
 		ID_BYTE(id, 2), ID_BYTE(id, 1), ID_BYTE(id, 0)
 
-/* --- what the engine asks for ---------------------------------------------------------------- */
+/* --- what the engine asks for --------------------------------------------------------- */
 
 static uint64_t stp_op_now(void *context)
 {
@@ -134,7 +134,7 @@ static const struct stp_ops stp_vlan_ops = {
 	.neighbour = stp_op_neighbour,
 };
 
-/* --- the timer ------------------------------------------------------------------------------- */
+/* --- the timer ------------------------------------------------------------------------ */
 
 /* After each call into the engine. */
 static void stp_rearm(struct stp_vlan *v)
@@ -158,7 +158,7 @@ static void stp_fire(struct loop *loop, struct loop_timer *timer)
 	stp_rearm(v);
 }
 
-/* --- VLANs and ports ------------------------------------------------------------------------- */
+/* --- VLANs and ports ------------------------------------------------------------------ */
 
 static struct stp_vlan *stp_vlan_of(const struct vde_switch *sw, const struct vlan *vlan)
 {
@@ -275,7 +275,7 @@ int stp_set_bonus(struct vde_switch *sw, const struct vlan *vlan, unsigned numbe
 	return 0;
 }
 
-/* --- on and off ------------------------------------------------------------------------------ */
+/* --- on and off ----------------------------------------------------------------------- */
 
 int stp_new(struct vde_switch *sw)
 {
@@ -317,7 +317,7 @@ int stp_enable(struct vde_switch *sw, bool on)
 	return 0;
 }
 
-/* --- reception ------------------------------------------------------------------------------- */
+/* --- reception ------------------------------------------------------------------------ */
 
 /*
  * What the dialect means: whole seconds with their bytes exchanged, its own idea of maximum age and
