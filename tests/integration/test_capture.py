@@ -423,7 +423,7 @@ def test_number_of_captures_is_bounded(lab, net):
     before = net.switch.fds()
     for number in range(1, 17):
         net.ok(f'capture/stop {number}')
-    assert net.switch.fds() == before - 16
+    wait_until(lambda: net.switch.fds() == before - 16, 5, 'all files are closed')
 
 
 def test_capture_from_an_rc_file(lab, ours):

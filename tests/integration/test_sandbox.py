@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from vslib.console import Console
-from vslib.frames import BROADCAST, mac, numbered
+from vslib.frames import BROADCAST, mac, number_of, numbered
+from vslib.plugs import settle
 from vslib.proc import run, wait_until
 from vslib.sides import lacking, tool
 
@@ -90,15 +91,16 @@ def test_library_client(lab, ours, plug_side):
     switch = lab.switch(ours)
     plug = lab.stream(plug_side, switch.path)
     raw = lab.raw(switch)
+    settle(plug, raw)
     raw.send(numbered(BROADCAST, mac(1), 1))
-    assert plug.expect()
+    assert plug.expect(lambda frame: number_of(frame) == 1)
     elsewhere = lab.path('elsewhere')
     os.mkdir(elsewhere)
     other = lab.raw(switch, where=elsewhere)
     raw.send(numbered(BROADCAST, mac(1), 2))
-    assert other.expect()
+    assert other.expect(lambda frame: number_of(frame) == 2)
     other.send(numbered(BROADCAST, mac(2), 3))
-    assert raw.expect()
+    assert raw.expect(lambda frame: number_of(frame) == 3)
 
 
 def test_denied_paths_name_the_remedy(lab, ours, files, prefix):
