@@ -3,7 +3,7 @@
  * For those who write a plug-in of vde_switch: a shared object that exports `vde_plugin_data`,
  * and that registers commands, debug categories and event callbacks in a constructor and takes
  * them back in a destructor. It is loaded by `plugin/add` into the switch's only thread: nothing
- * in it may block. vdeplugin(5) has an example.
+ * in it may block. vdeplugin(3) has an example.
  */
 #ifndef VDEPLUGIN_H
 #define VDEPLUGIN_H

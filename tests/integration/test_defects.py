@@ -17,6 +17,7 @@ from vslib.console import DATA_START, PROMPT, Console
 from vslib.frames import BROADCAST, VDE_MAX_FRAME, mac, mac_text, numbered, tag
 from vslib.plugs import Refused, request_v3
 from vslib.proc import TimeExpired, wait_until
+from vslib.switch import answers
 
 ROOT = os.geteuid() == 0
 SUCCESS = b'1000 Success\n' + PROMPT
@@ -262,7 +263,7 @@ def test_long_control_path(lab, ours):
         where = lab.dir + '/' + 'd' * (length - len(lab.dir) - 1)
         mgmt = lab.path('m')
         proc = lab.spawn([ours.program('vde_switch'), '-s', where, '-M', mgmt, '--nostdin'])
-        wait_until(lambda: proc.poll() is not None or os.path.exists(mgmt), 5, proc.describe)
+        wait_until(lambda: proc.poll() is not None or answers(mgmt), 5, proc.describe)
         if proc.poll() is None:
             assert Console(mgmt).ok('ds/showinfo')[0] == f'ctl dir {where}'
             plug = lab.raw(where, where=lab.dir)

@@ -42,8 +42,8 @@ def pair(lab, switch):
 def connect(switch, timeout=2.0):
     """A bare control connection."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(os.path.join(switch.path, 'ctl'))    # waits while the backlog is full
     connection.settimeout(timeout)
-    connection.connect(os.path.join(switch.path, 'ctl'))
     return connection
 
 
@@ -103,7 +103,7 @@ def test_second_request_on_a_connection(lab, switch, pair):
         switch.sync()
         assert len([1 for endpoint in switch.endpoints() if 'pair' not in endpoint[3]]) <= 1
         plug.close()
-    wait_until(lambda: len(switch.endpoints()) == 2, 5, 'only the pair')
+        wait_until(lambda: len(switch.endpoints()) == 2, 5, 'only the pair')
 
 
 def test_ten_thousand_connections(switch, pair):
@@ -120,6 +120,7 @@ def test_many_connections_at_once(lab, switch, pair):
     """Clients that stay and ask nothing; new ones are served, and all of it ends with them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(900, soft - 200)
+    switch.sync()
     before = switch.fds()
     idle = []
     for _ in range(count):
@@ -255,6 +256,7 @@ def test_data_socket_names_are_attacked(lab, switch, pair):
 
 def test_client_dies_at_every_step(lab, switch, pair):
     """kill -9 at any moment is a closed descriptor: before, in and after the request."""
+    switch.sync()
     before = switch.fds()
     for step in range(60):
         try:

@@ -268,7 +268,7 @@ def test_events(lab, ours):
 
 
 def test_shut_ports_pass_nothing(lab, ours):
-    """A listening port neither sends nor receives data; an edge port does, until it hears a BPDU."""
+    """A listening port passes no data; an edge port does, until it hears a BPDU."""
     switch = lab.switch(ours, '-F')
     one = edge_plug(lab, switch, 1)
     two = edge_plug(lab, switch, 2)

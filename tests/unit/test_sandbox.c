@@ -133,7 +133,7 @@ static int probe_denied(const struct vde_switch *sw)
 	EXPECT(!can_open(other, O_RDONLY | O_DIRECTORY) && errno == EACCES);
 	EXPECT(!can_make_socket(other));
 	EXPECT(!can_open("/etc/passwd", O_WRONLY) && (errno == EACCES));
-	EXPECT(!can_open("/proc/1/status", O_RDONLY));
+	EXPECT(!can_open("/var", O_RDONLY | O_DIRECTORY) && errno == EACCES);
 	(void)snprintf(path, sizeof(path), "%s/file", own);
 	EXPECT(!can_open(path, O_WRONLY | O_CREAT)); /* sockets only */
 	EXPECT(!sandbox_explain(sw, ENOENT, path, &error));
@@ -202,19 +202,12 @@ static void off(void **state)
 static void missing_path(void **state)
 {
 	struct vde_switch sw = { 0 };
-	pid_t child;
-	int status;
 
 	(void)state;
-	if (!has_landlock())
-		skip();
-	sw.settings.allow_paths = (struct option_list){ .count = 1, .item = { "/nonexistent" } };
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		_exit(-sandbox_enter(&sw, NULL));
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(WEXITSTATUS(status), ENOENT);
+	sw.settings.allow_paths = (struct option_list){ .count = 2, .item = { "/", "/nonexistent" } };
+	assert_int_equal(sandbox_check(&sw, NULL), -ENOENT);
+	sw.settings.allow_paths.count = 1;
+	assert_int_equal(sandbox_check(&sw, NULL), 0);
 }
 
 int main(void)

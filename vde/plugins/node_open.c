@@ -248,11 +248,11 @@ VDECONN *node_open(char *args, char *descr, int interface_version, struct vde_op
 		node_free(n);
 		return plugin_fail(&error);
 	}
-	return &n->conn;
+	return plugin_conn(&n->head);
 }
 
 int node_close(VDECONN *conn)
 {
-	node_free(container_of(conn, struct node, conn));
+	node_free(PLUGIN_OF(conn, struct node));
 	return 0;
 }

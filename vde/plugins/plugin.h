@@ -22,6 +22,21 @@
 #define PLUGIN_FRAME_MIN 14
 #define PLUGIN_SNDBUF    (1 << 20) /* wanted socket buffer, bytes; the kernel may give less */
 
+/* What a connection begins with: struct vdeconn without its open end, so that it can be a member. */
+struct plugin_head {
+	void *handle;                  /* the loader fills both */
+	struct vdeplug_module *module;
+};
+_Static_assert(sizeof(struct plugin_head) == sizeof(struct vdeconn), "struct vdeconn");
+
+static inline VDECONN *plugin_conn(struct plugin_head *head)
+{
+	return (VDECONN *)head;
+}
+
+/* The connection of TYPE, whose first member is `struct plugin_head head`. */
+#define PLUGIN_OF(conn, type) container_of((struct plugin_head *)(conn), type, head)
+
 /* Tells the loader why an open failed, and gives what the open then returns. */
 VDECONN *plugin_fail(const struct error *e);
 

@@ -65,7 +65,7 @@ static const char *const ptp_state_names[PTP_NUM_STATES] = {
 DEFINE_STRTAB(ptp_state, enum ptp_state, PTP_NUM_STATES);
 
 struct ptp {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	pthread_mutex_t lock; /* over all that follows: one thread may receive while another sends */
 	char *path; /* owned */
 	mode_t mode;
@@ -81,7 +81,7 @@ struct ptp {
 
 static struct ptp *ptp_of(VDECONN *conn)
 {
-	return container_of(conn, struct ptp, conn);
+	return PLUGIN_OF(conn, struct ptp);
 }
 
 static void set_timer(struct ptp *p, uint64_t ns)
@@ -507,7 +507,7 @@ static struct ptp *ptp_new(const char *path, mode_t mode)
 	if (!p->path || p->epoll < 0 || p->timer < 0 || ptp_watch(p, p->timer) < 0) {
 		int saved = errno;
 
-		(void)ptp_close(&p->conn);
+		(void)ptp_close(plugin_conn(&p->head));
 		errno = saved;
 		return NULL;
 	}
@@ -526,10 +526,10 @@ static VDECONN *ptp_open(char *args, char *descr, int interface_version,
 	p = *args ? ptp_new(args, plugin_mode(open_args, interface_version, MODE_DEFAULT)) : NULL;
 	r = p ? ptp_begin(p) : -errno;
 	if (r == 0)
-		return &p->conn;
+		return plugin_conn(&p->head);
 	explain(&error, r, args);
 	if (p)
-		(void)ptp_close(&p->conn);
+		(void)ptp_close(plugin_conn(&p->head));
 	return plugin_fail(&error);
 }
 

@@ -13,7 +13,7 @@
 #include "vde/plugins/plugin.h"
 
 struct seqpacket {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	int fd;              /* owned */
 	int type;
 	struct plugin_out out;
@@ -21,7 +21,7 @@ struct seqpacket {
 
 static struct seqpacket *seqpacket_of(VDECONN *conn)
 {
-	return container_of(conn, struct seqpacket, conn);
+	return PLUGIN_OF(conn, struct seqpacket);
 }
 
 static ssize_t seqpacket_recv(VDECONN *conn, void *buf, size_t len, int flags)
@@ -92,7 +92,7 @@ static VDECONN *seqpacket_open(char *args, char *descr, int interface_version,
 		return NULL;
 	if (seqpacket_begin(s, args, &error) < 0)
 		return plugin_fail(&error);
-	return &TAKE_PTR(s)->conn;
+	return plugin_conn(&TAKE_PTR(s)->head);
 }
 
 static int seqpacket_datafd(VDECONN *conn)

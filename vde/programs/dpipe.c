@@ -78,7 +78,7 @@ static const struct option_program program = {
 	.operands = COMPLETE_COMMAND,
 };
 
-/* --- pipes -------------------------------------------------------------------------------- */
+/* --- pipes ---------------------------------------------------------------------------- */
 
 /* The chain's pipes, and where commands find them. */
 struct plumbing {
@@ -168,7 +168,7 @@ static int plumb_here(void *context, int from, int to)
 	return dup2(from, to) < 0 ? -errno : 0;
 }
 
-/* --- the chain ---------------------------------------------------------------------------- */
+/* --- the chain ------------------------------------------------------------------------ */
 
 struct dpipe {
 	const struct settings *settings;
@@ -257,7 +257,7 @@ static int dpipe_exec_last(struct dpipe *d)
 	return STATUS_NO_EXEC;
 }
 
-/* --- waiting ------------------------------------------------------------------------------ */
+/* --- waiting -------------------------------------------------------------------------- */
 
 static void dpipe_collect(struct dpipe *d)
 {
@@ -325,7 +325,7 @@ static int dpipe_wait(struct dpipe *d)
 	return r < 0 ? EXIT_FAILURE : d->status;
 }
 
-/* --- group, terminal, files --------------------------------------------------------------- */
+/* --- group, terminal, files ----------------------------------------------------------- */
 
 /*
  * Leads a group of its own. In a script that runs in the foreground that would cut the chain off the
@@ -431,7 +431,7 @@ static void dpipe_leave_cleaner(struct dpipe *d)
 	(void)sigprocmask(SIG_SETMASK, &d->old_mask, NULL);
 }
 
-/* --- main --------------------------------------------------------------------------------- */
+/* --- main ----------------------------------------------------------------------------- */
 
 static int dpipe_start(struct dpipe *d, struct settings *settings, struct error *error)
 {

@@ -25,7 +25,7 @@ static struct relay_end *relay_other(const struct relay *relay, const struct rel
 	return relay->end[relay->end[0] == end];
 }
 
-/* --- what the loop watches -------------------------------------------------------------- */
+/* --- what the loop watches ------------------------------------------------------------ */
 
 static void relay_input_ready(struct loop *loop, void *object, int fd, uint32_t events);
 static void relay_output_ready(struct loop *loop, void *object, int fd, uint32_t events);
@@ -69,7 +69,7 @@ static int relay_update(struct relay *relay, struct relay_end *end)
 			   &end->out_ref);
 }
 
-/* --- carrying ----------------------------------------------------------------------------- */
+/* --- carrying ------------------------------------------------------------------------- */
 
 static void relay_end_gone(struct relay *relay, struct relay_end *end, int reason)
 {
@@ -197,7 +197,7 @@ void relay_end_input(struct relay *relay, struct relay_end *end)
 	relay_pump(relay, end);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------- */
 
 static int relay_start_end(struct relay *relay, struct relay_end *end)
 {

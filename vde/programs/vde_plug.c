@@ -102,7 +102,7 @@ static const struct option_program program = {
 	.operands = COMPLETE_DIRECTORY,
 };
 
-/* --- the command line --------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------------- */
 
 /* The index of the first `=` that stands alone; ARGC without one. */
 static int find_command_mark(int argc, char **argv)
@@ -141,7 +141,7 @@ static int parse_line(int argc, char **argv, struct settings *settings, int *ret
 	return 0;
 }
 
-/* --- login shell -------------------------------------------------------------------------- */
+/* --- login shell ---------------------------------------------------------------------- */
 
 static int refuse_login(const struct plug_log *log)
 {
@@ -158,7 +158,7 @@ static bool login_allowed(const struct settings *settings)
 	       settings->num_vnls == 0 && !settings->command;
 }
 
-/* --- running ------------------------------------------------------------------------------ */
+/* --- running -------------------------------------------------------------------------- */
 
 struct plug {
 	struct settings *settings;

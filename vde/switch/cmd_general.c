@@ -25,7 +25,7 @@ static int cmd_ds_showinfo(struct command_call *call)
 	return 0;
 }
 
-/* --- help --------------------------------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------------------- */
 
 static void help_row(struct command_call *call, const char *path, const char *syntax,
 		     const char *help)
@@ -61,7 +61,7 @@ static int cmd_help(struct command_call *call)
 	return 0;
 }
 
-/* --- the session, the switch ------------------------------------------------------------------------------ */
+/* --- the session, the switch ---------------------------------------------------------- */
 
 static int cmd_logout(struct command_call *call)
 {
@@ -137,7 +137,7 @@ static const struct command general_rows[] = {
 };
 const struct command_table general_commands = { general_rows, ARRAY_SIZE(general_rows) };
 
-/* --- debug ------------------------------------------------------------------------------------------------- */
+/* --- debug ---------------------------------------------------------------------------- */
 
 static void debug_row(struct command_call *call, const struct debug *d)
 {

@@ -8,7 +8,7 @@
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
 
-/* --- the switch -------------------------------------------------------------------------------------- */
+/* --- the switch ----------------------------------------------------------------------- */
 
 static int cmd_port_showinfo(struct command_call *call)
 {
@@ -49,7 +49,7 @@ static int cmd_port_sethub(struct command_call *call)
 	return 0;
 }
 
-/* --- one port ------------------------------------------------------------------------------------------- */
+/* --- one port ------------------------------------------------------------------------- */
 
 /* The port of a command's first number; -EINVAL: no port can have it. -ENXIO: there is none. */
 static int port_of(const struct vde_switch *sw, long long number, struct port **ret)
@@ -187,7 +187,7 @@ static int cmd_port_epclose(struct command_call *call)
 	return 0;
 }
 
-/* --- listings --------------------------------------------------------------------------------------------- */
+/* --- listings ------------------------------------------------------------------------- */
 
 typedef void print_port(struct command_call *call, const struct port *port);
 

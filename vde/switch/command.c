@@ -25,7 +25,7 @@ const struct command_table *const command_tables[] = {
 	&fstp_commands,    &port_commands,  &vlan_commands,   &capture_commands, NULL,
 };
 
-/* --- words ------------------------------------------------------------------------------------------- */
+/* --- words ---------------------------------------------------------------------------- */
 
 static const char *skip_blanks(const char *text)
 {
@@ -65,7 +65,7 @@ int command_optional_number(const char *text, long long max, long long *ret)
 	return *text ? command_number(text, 0, max, ret) : 0;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------- */
 
 void command_greeting(struct strbuf *out)
 {
@@ -96,7 +96,7 @@ static void put_data_block(struct strbuf *out, const struct strbuf *text)
 	strbuf_puts(out, ".\n");
 }
 
-/* --- finding and running --------------------------------------------------------------------------------- */
+/* --- finding and running -------------------------------------------------------------- */
 
 /* What a line turned out to name. */
 struct found {
@@ -211,7 +211,7 @@ int console_run_line(struct vde_switch *sw, struct console *console, const char 
 	return r;
 }
 
-/* --- files of commands -------------------------------------------------------------------------------------- */
+/* --- files of commands ---------------------------------------------------------------- */
 
 /* The whole of a regular file, as a string that the caller frees. */
 static int read_file(const char *path, char **ret)

@@ -8,10 +8,11 @@
  *	(newline) vde$                         the prompt
  *
  * Any number of commands may be in flight: they are answered in order. While a client does not
- * read its answers (OUTPUT_PAUSE), its input is left alone. Some old clients send a command
- * without a newline: on a socket, text that has waited LINE_PATIENCE for one is a line. Asynchronous lines (debug.c) that find
- * OUTPUT_LIMIT bytes waiting are dropped and counted. A line above LINE_LIMIT is an error, and
- * skipped up to its end.
+ * read its answers (OUTPUT_PAUSE), its input is left alone. Asynchronous lines (debug.c) that find
+ * OUTPUT_LIMIT bytes waiting are dropped and counted.
+ *
+ * Some old clients send a command without a newline: on a socket, text that has waited
+ * LINE_PATIENCE for one is a line. A line above LINE_LIMIT is an error, and skipped up to its end.
  */
 #include "vde/switch/console.h"
 
@@ -29,6 +30,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/switch/command.h"
+#include "vde/switch/datasock.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
@@ -76,7 +78,7 @@ unsigned console_slot(const struct console *c)
 	return c->slot;
 }
 
-/* --- output ------------------------------------------------------------------------------------------ */
+/* --- output --------------------------------------------------------------------------- */
 
 static void console_destroy(void *object)
 {
@@ -212,7 +214,7 @@ int console_take_fd(struct vde_switch *sw, struct console *c, struct strbuf *que
 	return fd;
 }
 
-/* --- input --------------------------------------------------------------------------------------------- */
+/* --- input ---------------------------------------------------------------------------- */
 
 static void console_end(struct console *c)
 {
@@ -286,6 +288,10 @@ static void console_advance(struct console *c)
 	else
 		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
+	/* A full buffer held lines up, and the peer took all of it at once: no event will come. */
+	if (console_live(c) && !c->ended && c->out.len < OUTPUT_PAUSE && c->in.len &&
+	    memchr(c->in.data, '\n', c->in.len))
+		loop_task_add(c->sw->loop, &c->resume);
 }
 
 /* Half a line has waited long enough. */
@@ -366,7 +372,7 @@ static void stdout_ready(struct loop *loop, void *object, int fd, uint32_t event
 
 static const struct loop_class stdout_class = { "standard output", stdout_ready };
 
-/* --- coming ---------------------------------------------------------------------------------------------- */
+/* --- coming --------------------------------------------------------------------------- */
 
 static void console_greet(struct console *c)
 {
@@ -428,6 +434,8 @@ static void mgmt_ready(struct loop *loop, void *object, int fd, uint32_t events)
 	for (int i = 0; i < CONSOLE_MAX; i++) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (client < 0 && (errno == EMFILE || errno == ENFILE))
+			datasock_out_of_descriptors(sw, fd);
 		if (client < 0)
 			return;
 		(void)console_adopt(sw, client); /* a refusal has been told to the client */

@@ -41,7 +41,7 @@
 _Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
 _Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
 
-/* --- the MAC table's time and events ------------------------------------------------------------ */
+/* --- the MAC table's time and events -------------------------------------------------- */
 
 uint32_t forward_mac_now(const struct vde_switch *sw)
 {
@@ -134,7 +134,7 @@ void forward_gc_restart(struct vde_switch *sw)
 	forward_gc_arm(sw);
 }
 
-/* --- memory --------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------- */
 
 int forward_new(struct vde_switch *sw)
 {
@@ -181,7 +181,7 @@ uint8_t *forward_buffer(struct forward *f, unsigned i)
 	return f->buffers + f->buffer_size * i + FORWARD_HEADROOM;
 }
 
-/* --- output ---------------------------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------------------- */
 
 /* The pieces of a frame as it leaves; returns how many. */
 static unsigned frame_pieces(const struct frame *frame, bool leaves_tagged,
@@ -296,7 +296,7 @@ void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *v
 	}
 }
 
-/* --- input ------------------------------------------------------------------------------------------ */
+/* --- input ---------------------------------------------------------------------------- */
 
 static void drop_in(struct endpoint *ep, enum drop_reason reason)
 {

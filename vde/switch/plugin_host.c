@@ -68,6 +68,16 @@ const void *plugin_base(const void *address)
 	return dladdr(address, &info) ? info.dli_fbase : NULL;
 }
 
+/* Where a table is from; of one that was allocated, what is in it tells. */
+static const void *owner_of(const void *table, const void *content, const void *other)
+{
+	const void *base = plugin_base(table);
+
+	if (!base && content)
+		base = plugin_base(content);
+	return base || !other ? base : plugin_base(other);
+}
+
 /* Commands. */
 
 static int call_row(const struct comlist *row, FILE *file, int id, const char *argument)
@@ -150,7 +160,7 @@ static void add_command(struct plugin_host *host, const struct comlist *row)
 		return;
 	}
 	command->row = row;
-	command->base = plugin_base(row);
+	command->base = owner_of(row, (const void *)row->doit, row->path);
 	command->dynamic = (struct dynamic_command){
 		.path = row->path,
 		.syntax = row->syntax ? row->syntax : "",
@@ -234,7 +244,7 @@ static void add_plugin_category(struct plugin_host *host, struct dbgcl *cl)
 	cl->fun = NULL;
 	cl->funarg = NULL;
 	cl->nfds = cl->nfun = cl->maxfds = cl->maxfun = 0;
-	if (add_category(host, cl, plugin_base(cl)) < 0) {
+	if (add_category(host, cl, owner_of(cl, cl->path, NULL)) < 0) {
 		log_error("no memory for the debug category %s of a plug-in", cl->path);
 		return;
 	}

@@ -221,7 +221,7 @@ void ports_done(struct vde_switch *sw)
 	sw->ports = NULL;
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------- */
 
 const char *switch_user_name(uid_t uid, char text[NAME_TEXT_SIZE])
 {

@@ -18,9 +18,7 @@
  * the sockets of clients may be anywhere. Rights of newer kernels that the switch does not name stay
  * free (IPC scopes, network), so an unknown kernel can only be laxer, not break it.
  *
- * A seccomp filter then allows the calls of sandbox_calls.h. Others fail with EPERM, and those
- * that are newer than this file with ENOSYS, so that the C library falls back to an older form.
- * Nothing is ever killed.
+ * A seccomp filter (sandbox_filter.c) then takes away most system calls.
  */
 #include "vde/switch/sandbox.h"
 
@@ -29,22 +27,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "vde/switch/plugin_private.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANDBOX_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANDBOX_SANITIZED
-#endif
-#endif
+#include "vde/switch/sandbox_filter.h"
 
 /* Rights of kernels newer than the oldest headers we build with. */
 #define ACCESS_REFER     (UINT64_C(1) << 13) /* landlock version 2 */
@@ -188,20 +176,13 @@ static int allow_own(const struct rules *rules, const struct vde_switch *sw)
 	return r;
 }
 
-/* A path that was asked for and cannot be allowed is the user's error, unlike the others. */
-static int allow_asked(const struct rules *rules, const struct option_list *paths,
-		       struct error *error)
+static int allow_asked(const struct rules *rules, const struct option_list *paths)
 {
-	for (unsigned i = 0; i < paths->count; i++) {
-		int r;
+	int r = 0;
 
-		if (access(paths->item[i], F_OK) < 0)
-			return error_set_errno(error, errno, "--allow-path %s", paths->item[i]);
+	for (unsigned i = 0; r == 0 && i < paths->count; i++)
 		r = allow(rules, paths->item[i], ACCESS_ALL);
-		if (r < 0)
-			return error_set_errno(error, -r, "--allow-path %s", paths->item[i]);
-	}
-	return 0;
+	return r;
 }
 
 static int restrict_files(struct vde_switch *sw, struct error *error)
@@ -228,82 +209,25 @@ static int restrict_files(struct vde_switch *sw, struct error *error)
 		r = allow_plugins(&rules);
 	if (r == 0)
 		r = allow_own(&rules, sw);
+	if (r == 0)
+		r = allow_asked(&rules, &sw->settings.allow_paths);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot add a landlock rule");
-	r = allow_asked(&rules, &sw->settings.allow_paths, error);
-	if (r < 0)
-		return r;
 	if (syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		return error_set_errno(error, errno, "cannot enter the landlock rule set");
 	log_debug("sandbox: landlock version %ld in force", version);
 	return 0;
 }
 
-/* The filter. */
-
-#if defined(__x86_64__)
-#define SANDBOX_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define SANDBOX_ARCH AUDIT_ARCH_AARCH64
-#endif
-
-#define CALL(name) SYS_##name,
-static const int allowed_calls[] = {
-#include "vde/switch/sandbox_calls.h"
-};
-#undef CALL
-
-#define NEWEST_CALL SYS_landlock_restrict_self /* the highest number that all our headers know */
-
-#define DENY(code) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (code))
-
-#ifdef SANDBOX_ARCH
-/* Of another architecture's calls, which a 64-bit process can make too, none is allowed. */
-static const struct sock_filter filter_head[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SANDBOX_ARCH, 1, 0),
-	DENY(EPERM),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-};
-
-static const struct sock_filter filter_tail[] = {
-	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, NEWEST_CALL, 0, 1),
-	DENY(ENOSYS),
-	DENY(EPERM),
-};
-
-static int restrict_calls(struct error *error)
+int sandbox_check(const struct vde_switch *sw, struct error *error)
 {
-	struct sock_filter program[ARRAY_SIZE(filter_head) + 2 * ARRAY_SIZE(allowed_calls) +
-				   ARRAY_SIZE(filter_tail)];
-	struct sock_fprog filter = { .len = ARRAY_SIZE(program), .filter = program };
-	struct sock_filter *at = program;
+	const struct option_list *paths = &sw->settings.allow_paths;
 
-	memcpy(at, filter_head, sizeof(filter_head));
-	at += ARRAY_SIZE(filter_head);
-	for (size_t i = 0; i < ARRAY_SIZE(allowed_calls); i++) {
-		*at++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-						     (uint32_t)allowed_calls[i], 0, 1);
-		*at++ = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	}
-	memcpy(at, filter_tail, sizeof(filter_tail));
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0) {
-		log_debug("sandbox: %zu system calls allowed", ARRAY_SIZE(allowed_calls));
-		return 0;
-	}
-	if (errno != ENOSYS && errno != EINVAL)
-		return error_set_errno(error, errno, "cannot set the system call filter");
-	log_debug_errno(errno, "sandbox: the kernel has no seccomp filters, calls stay free");
+	for (unsigned i = 0; !sw->settings.no_sandbox && i < paths->count; i++)
+		if (access(paths->item[i], F_OK) < 0)
+			return error_set_errno(error, errno, "--allow-path %s", paths->item[i]);
 	return 0;
 }
-#else
-static int restrict_calls(struct error *error)
-{
-	(void)error;
-	log_debug("sandbox: no system call filter for this architecture");
-	return 0;
-}
-#endif
 
 int sandbox_enter(struct vde_switch *sw, struct error *error)
 {
@@ -314,7 +238,7 @@ int sandbox_enter(struct vde_switch *sw, struct error *error)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "cannot give up new privileges");
 	r = restrict_files(sw, error);
-	return r < 0 ? r : restrict_calls(error);
+	return r < 0 ? r : sandbox_filter(error);
 }
 
 /* Whether the file's permissions alone would allow it (access(2) knows nothing of landlock). */

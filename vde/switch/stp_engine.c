@@ -58,15 +58,13 @@
  */
 #include "vde/switch/stp_engine.h"
 
-#include <errno.h>
-
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/strtab.h"
+#include "vde/switch/stp_engine_internal.h"
 
-#define SECOND           BPDU_TIME_UNIT
-#define AGE_INCREMENT    (SECOND / 16)
-#define HOLD_TIME        NS_PER_SEC
+#define SECOND        BPDU_TIME_UNIT
+#define AGE_INCREMENT (SECOND / 16)
+#define HOLD_TIME     NS_PER_SEC
 
 const struct stp_times stp_default_times = {
 	.max_age = 20 * SECOND,
@@ -75,11 +73,8 @@ const struct stp_times stp_default_times = {
 };
 
 static const char *const stp_state_names[] = {
-	[STP_DISABLED] = "disabled",
-	[STP_BLOCKING] = "blocking",
-	[STP_LISTENING] = "listening",
-	[STP_LEARNING] = "learning",
-	[STP_FORWARDING] = "forwarding",
+	[STP_DISABLED] = "disabled", [STP_BLOCKING] = "blocking",     [STP_LISTENING] = "listening",
+	[STP_LEARNING] = "learning", [STP_FORWARDING] = "forwarding",
 };
 DEFINE_STRTAB(stp_state, enum stp_state, STP_NUM_STATES);
 
@@ -139,7 +134,7 @@ enum stp_state stp_next_state(enum stp_state state, enum stp_event event)
 
 /* Time */
 
-static uint64_t stp_now(const struct stp_engine *e)
+uint64_t stp_now(const struct stp_engine *e)
 {
 	return e->ops->now(e->context);
 }
@@ -149,7 +144,7 @@ static uint64_t stp_ns(uint32_t units)
 	return units * NS_PER_SEC / BPDU_TIME_UNIT;
 }
 
-static uint64_t stp_after(const struct stp_engine *e, uint32_t units)
+uint64_t stp_after(const struct stp_engine *e, uint32_t units)
 {
 	return stp_now(e) + stp_ns(units);
 }
@@ -176,7 +171,7 @@ static int stp_vector_compare(const struct stp_vector *a, const struct stp_vecto
 	return (a->port > b->port) - (a->port < b->port);
 }
 
-static bool stp_is_root(const struct stp_engine *e)
+bool stp_is_root(const struct stp_engine *e)
 {
 	return !e->root_port;
 }
@@ -246,7 +241,7 @@ static uint64_t stp_message_age(const struct stp_engine *e)
 	       (stp_now(e) - port->heard) * BPDU_TIME_UNIT / NS_PER_SEC;
 }
 
-static void stp_transmit_config(struct stp_engine *e, struct stp_port *port)
+void stp_transmit_config(struct stp_engine *e, struct stp_port *port)
 {
 	uint64_t age = stp_message_age(e);
 	struct bpdu bpdu = {
@@ -278,7 +273,7 @@ static void stp_transmit_config(struct stp_engine *e, struct stp_port *port)
 	e->ops->send(e->context, port, &bpdu);
 }
 
-static void stp_generate_configs(struct stp_engine *e)
+void stp_generate_configs(struct stp_engine *e)
 {
 	for (size_t i = 0; i < e->num_ports; i++)
 		if (stp_is_designated(e, e->ports[i]))
@@ -344,7 +339,7 @@ static bool stp_changes_topology(const struct stp_engine *e, const struct stp_po
 }
 
 /* The only function that changes a state. */
-static void stp_port_event(struct stp_engine *e, struct stp_port *port, enum stp_event event)
+void stp_port_event(struct stp_engine *e, struct stp_port *port, enum stp_event event)
 {
 	enum stp_state from = port->state;
 
@@ -363,7 +358,7 @@ static void stp_port_event(struct stp_engine *e, struct stp_port *port, enum stp
 	stp_topology_change_detected(e);
 }
 
-static void stp_select_state(struct stp_engine *e, struct stp_port *port)
+void stp_select_state(struct stp_engine *e, struct stp_port *port)
 {
 	bool designated = stp_is_designated(e, port);
 
@@ -372,8 +367,7 @@ static void stp_select_state(struct stp_engine *e, struct stp_port *port)
 			port->message_age_due = 0;
 		else
 			port->config_pending = port->topology_change_ack = false;
-		stp_port_event(e, port,
-			       designated && port->edge ? STP_EVENT_EDGE : STP_EVENT_OPEN);
+		stp_port_event(e, port, designated && port->edge ? STP_EVENT_EDGE : STP_EVENT_OPEN);
 		return;
 	}
 	port->config_pending = port->topology_change_ack = false;
@@ -388,7 +382,7 @@ static void stp_select_states(struct stp_engine *e)
 
 /* Roles */
 
-static void stp_become_designated(struct stp_engine *e, struct stp_port *port)
+void stp_become_designated(struct stp_engine *e, struct stp_port *port)
 {
 	port->designated = stp_own_vector(e, port);
 	port->deaf = false;
@@ -419,7 +413,8 @@ static void stp_select_root(struct stp_engine *e)
 		struct stp_port *port = e->ports[i];
 
 		way = port->designated;
-		if (port->state == STP_DISABLED || way.bridge == e->bridge || way.root >= e->bridge ||
+		if (port->state == STP_DISABLED || way.bridge == e->bridge ||
+		    way.root >= e->bridge ||
 		    __builtin_add_overflow(way.cost, stp_engine_port_cost(e, port), &way.cost))
 			continue;
 		if (best && stp_vector_compare(&way, &best_way) >= 0)
@@ -469,7 +464,7 @@ static void stp_begin_as_root(struct stp_engine *e)
 }
 
 /* Works out root, roles and states again after something changed. */
-static void stp_reconsider(struct stp_engine *e)
+void stp_reconsider(struct stp_engine *e)
 {
 	bool was_root = stp_is_root(e);
 	bool led_changes = stp_leads_changes(e);
@@ -504,7 +499,7 @@ static void stp_port_heard(struct stp_engine *e, struct stp_port *port)
 	stp_select_state(e, port);
 }
 
-static void stp_port_lost(struct stp_engine *e, struct stp_port *port)
+void stp_port_lost(struct stp_engine *e, struct stp_port *port)
 {
 	if (!port->neighbour)
 		return;
@@ -563,8 +558,8 @@ static void stp_follow_root(struct stp_engine *e, const struct bpdu *bpdu)
 		stp_topology_change_acknowledged(e);
 }
 
-static void stp_receive_config(struct stp_engine *e, struct stp_port *port,
-			       const struct bpdu *bpdu, bool deaf)
+static void stp_receive_config(struct stp_engine *e, struct stp_port *port, const struct bpdu *bpdu,
+			       bool deaf)
 {
 	const struct stp_vector v = { bpdu->root, bpdu->cost, bpdu->bridge, bpdu->port };
 	bool designated = stp_is_designated(e, port);
@@ -617,8 +612,7 @@ void stp_engine_receive(struct stp_engine *e, struct stp_port *port, const struc
 	}
 }
 
-void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port,
-			     const struct bpdu *bpdu)
+void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port, const struct bpdu *bpdu)
 {
 	if (port->state == STP_DISABLED)
 		return;
@@ -688,214 +682,4 @@ uint64_t stp_engine_next_deadline(const struct stp_engine *e)
 		stp_earlier(&deadline, e->ports[i]->hold_due);
 	}
 	return deadline;
-}
-
-/* Management */
-
-static void stp_port_enable(struct stp_engine *e, struct stp_port *port)
-{
-	stp_port_event(e, port, STP_EVENT_UP);
-	stp_become_designated(e, port);
-	port->edge = port->admin_edge;
-	stp_select_state(e, port);
-	if (stp_is_root(e))
-		stp_transmit_config(e, port);
-}
-
-static void stp_port_disable(struct stp_engine *e, struct stp_port *port)
-{
-	stp_port_lost(e, port);
-	stp_port_event(e, port, STP_EVENT_DOWN);
-	stp_become_designated(e, port);
-	port->edge = port->config_pending = port->topology_change_ack = false;
-	port->message_age_due = 0; /* the hold time stays: a link may flap */
-}
-
-void stp_engine_set_link(struct stp_engine *e, struct stp_port *port, bool up)
-{
-	if (up == port->up)
-		return;
-	port->up = up;
-	if (!e->running)
-		return;
-	if (up) {
-		stp_port_enable(e, port);
-	} else {
-		stp_port_disable(e, port);
-		stp_reconsider(e);
-	}
-}
-
-void stp_engine_set_edge(struct stp_engine *e, struct stp_port *port, bool edge)
-{
-	port->admin_edge = edge;
-	port->edge = edge && port->state != STP_DISABLED && !port->neighbour;
-	stp_select_state(e, port);
-}
-
-void stp_engine_set_bonus(struct stp_engine *e, unsigned number, int32_t cost)
-{
-	e->bonus_port = number;
-	e->bonus_cost = cost;
-	if (!e->running)
-		return;
-	stp_reconsider(e);
-	stp_generate_configs(e);
-}
-
-void stp_engine_set_bridge(struct stp_engine *e, uint64_t bridge)
-{
-	uint64_t old = e->bridge;
-
-	for (size_t i = 0; i < e->num_ports; i++)
-		if (e->ports[i]->designated.bridge == old)
-			e->ports[i]->designated.bridge = bridge;
-	e->bridge = bridge;
-	if (!e->running) {
-		e->root = bridge;
-		return;
-	}
-	stp_reconsider(e);
-	stp_generate_configs(e);
-}
-
-/* To what it is when it does not run: root of nothing. */
-static void stp_reset(struct stp_engine *e)
-{
-	e->times = e->own;
-	e->root = e->bridge;
-	e->root_cost = 0;
-	e->root_port = NULL;
-	e->root_heard = stp_now(e);
-	e->topology_change = e->topology_change_detected = false;
-	e->hello_due = e->tcn_due = e->topology_change_due = e->ageing_due = 0;
-}
-
-void stp_engine_start(struct stp_engine *e)
-{
-	if (e->running)
-		return;
-	stp_reset(e);
-	e->running = true;
-	e->hello_due = stp_after(e, e->times.hello_time);
-	for (size_t i = 0; i < e->num_ports; i++)
-		if (e->ports[i]->up)
-			stp_port_enable(e, e->ports[i]);
-}
-
-void stp_engine_stop(struct stp_engine *e)
-{
-	if (!e->running)
-		return;
-	e->running = false;
-	for (size_t i = 0; i < e->num_ports; i++) {
-		stp_port_disable(e, e->ports[i]);
-		e->ports[i]->hold_due = 0;
-	}
-	stp_reset(e);
-	e->ops->root_changed(e->context, e);
-}
-
-/* Index of the first port whose number is NUMBER or higher. */
-static size_t stp_port_index(const struct stp_engine *e, unsigned number)
-{
-	size_t low = 0, high = e->num_ports;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (e->ports[middle]->number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-struct stp_port *stp_engine_port(const struct stp_engine *e, unsigned number)
-{
-	size_t i = stp_port_index(e, number);
-
-	return i < e->num_ports && e->ports[i]->number == number ? e->ports[i] : NULL;
-}
-
-static int stp_reserve_port(struct stp_engine *e)
-{
-	size_t room = e->room ? 2 * e->room : 8;
-	struct stp_port **ports;
-
-	if (e->num_ports < e->room)
-		return 0;
-	ports = reallocarray(e->ports, room, sizeof(*ports));
-	if (!ports)
-		return -ENOMEM;
-	e->ports = ports;
-	e->room = room;
-	return 0;
-}
-
-int stp_engine_add_port(struct stp_engine *e, unsigned number, struct stp_port **ret)
-{
-	size_t i = stp_port_index(e, number);
-	struct stp_port *port;
-	int r;
-
-	if (number > STP_PORT_LIMIT)
-		return -EINVAL;
-	*ret = stp_engine_port(e, number);
-	if (*ret)
-		return 0;
-	r = stp_reserve_port(e);
-	if (r < 0)
-		return r;
-	port = calloc(1, sizeof(*port));
-	if (!port)
-		return -ENOMEM;
-	port->number = number;
-	port->id = (uint16_t)(STP_ID_PRIORITY | number);
-	stp_become_designated(e, port);
-	memmove(e->ports + i + 1, e->ports + i, (e->num_ports - i) * sizeof(port));
-	e->ports[i] = port;
-	e->num_ports++;
-	*ret = port;
-	return 0;
-}
-
-void stp_engine_remove_port(struct stp_engine *e, unsigned number)
-{
-	size_t i = stp_port_index(e, number);
-	struct stp_port *port = stp_engine_port(e, number);
-
-	if (!port)
-		return;
-	stp_engine_set_link(e, port, false);
-	e->num_ports--;
-	memmove(e->ports + i, e->ports + i + 1, (e->num_ports - i) * sizeof(port));
-	free(port);
-}
-
-int stp_engine_new(const struct stp_ops *ops, void *context, uint64_t bridge,
-		   struct stp_engine **ret)
-{
-	struct stp_engine *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return -ENOMEM;
-	e->ops = ops;
-	e->context = context;
-	e->bridge = bridge;
-	e->own = stp_default_times;
-	stp_reset(e);
-	*ret = e;
-	return 0;
-}
-
-void stp_engine_free(struct stp_engine *e)
-{
-	if (!e)
-		return;
-	for (size_t i = 0; i < e->num_ports; i++)
-		free(e->ports[i]);
-	free(e->ports);
-	free(e);
 }

@@ -59,7 +59,7 @@ bool vlan_is_tagged(const struct vlan *vlan, unsigned port)
 	return !port_set_has(vlan->untagged, port);
 }
 
-/* --- sets --------------------------------------------------------------------------------- */
+/* --- sets ----------------------------------------------------------------------------- */
 
 static port_word **vlan_set(struct vlan *vlan, unsigned i)
 {
@@ -106,7 +106,7 @@ int vlan_resize(struct vde_switch *sw, unsigned num_ports)
 	return r;
 }
 
-/* --- coming and going ----------------------------------------------------------------------- */
+/* --- coming and going ----------------------------------------------------------------- */
 
 static int vlan_add(struct vde_switch *sw, unsigned id)
 {
@@ -161,7 +161,7 @@ void vlans_done(struct vde_switch *sw)
 	sw->vlans = NULL;
 }
 
-/* --- membership ------------------------------------------------------------------------------ */
+/* --- membership ----------------------------------------------------------------------- */
 
 static void vlan_membership_changed(struct vde_switch *sw, struct vlan *vlan, unsigned port)
 {
@@ -214,7 +214,7 @@ int vlan_set_untagged(struct vde_switch *sw, struct port *port, long long id)
 	return 0;
 }
 
-/* --- state ----------------------------------------------------------------------------------- */
+/* --- state ---------------------------------------------------------------------------- */
 
 enum port_state vlan_port_state(const struct vde_switch *sw, const struct vlan *vlan, unsigned port)
 {
