@@ -2,6 +2,7 @@
 """hub://, switch://, multi:// and bonding://: networks inside a process, joined by vde:// plugs."""
 
 import contextlib
+import ctypes
 import os
 import resource
 import select
@@ -16,9 +17,8 @@ import pytest
 
 from vslib import frames
 from vslib.frames import BROADCAST, VDE_MAX_FRAME, mac, numbered
-from vslib.lab import sanitizer_library
-from vslib.plugs import (LibraryError, RawPlug, Refused, request_v3, serve_in_background, settle,
-                         sockaddr_un)
+from vslib.mixed import mixed_host, served
+from vslib.plugs import (LibraryError, RawPlug, Refused, request_v3, settle, sockaddr_un)
 from vslib.proc import readable, wait_until
 from vslib.sides import SIDES, lacking
 
@@ -46,24 +46,6 @@ def client_kind(request):
     return request.param
 
 
-def host(lab, lib_side, mod_side, **env):
-    """A process with one side's library that loads the other side's plug-ins."""
-    if mod_side.sanitized():
-        env.setdefault('LD_PRELOAD', sanitizer_library())
-        env.setdefault('ASAN_OPTIONS', 'detect_leaks=0')
-    return lab.lib(lib_side, VDEPLUGIN_PATH=str(mod_side.plugin_dir), **env)
-
-
-@contextlib.contextmanager
-def served(*plugs):
-    """While others talk with a node, somebody has to call its vde_recv."""
-    stop = serve_in_background(*plugs)
-    try:
-        yield
-    finally:
-        stop()
-
-
 class Network:
     """A node in a process of its own, and clients."""
 
@@ -72,7 +54,7 @@ class Network:
         self.lab = lab
         self.path = lab.path(scheme)
         self.vnl = f'{scheme}://{self.path}{options}'
-        self.process = host(lab, lib_side, mod_side, **env)
+        self.process = mixed_host(lab, lib_side, mod_side, **env)
         self.node = self.process.open(self.vnl)
 
     def join(self, by='raw', **how):
@@ -81,7 +63,7 @@ class Network:
             if by == 'raw':
                 return self.lab.raw(self.path, **how)
             side = SIDES[by]
-            return host(self.lab, side, side).open(f'vde://{self.path}')
+            return mixed_host(self.lab, side, side).open(f'vde://{self.path}')
 
     def request(self, request):
         """A raw request, which is expected to be refused."""
@@ -365,7 +347,7 @@ def test_wrong_options(lab, scheme, options):
 
 def test_missing_parent_and_long_path(lab):
     """Errors of the path."""
-    process = host(lab, SIDES['ours'], SIDES['ours'])
+    process = mixed_host(lab, SIDES['ours'], SIDES['ours'])
     with pytest.raises(LibraryError, match='No such file'):
         process.open(f'hub://{lab.path("none", "hub")}')
     with pytest.raises(LibraryError, match='too long'):
@@ -377,7 +359,7 @@ def test_default_directory(lab, scheme):
     """Without a path: vdenode_USER in $XDG_RUNTIME_DIR."""
     runtime = lab.path('run')
     os.mkdir(runtime, 0o700)
-    process = host(lab, SIDES['ours'], SIDES['ours'], XDG_RUNTIME_DIR=runtime)
+    process = mixed_host(lab, SIDES['ours'], SIDES['ours'], XDG_RUNTIME_DIR=runtime)
     node = process.open(f'{scheme}://')
     name, = os.listdir(runtime)
     assert name.startswith('vdenode_')
@@ -716,7 +698,6 @@ def test_nested_epoll(lab):
     if not hasattr(os, 'pidfd_open'):
         lacking('pidfd_open')
     # The kernel copies the descriptor: what the host polls is what is nested here.
-    import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
     copy = libc.syscall(438, os.pidfd_open(pid), number, 0)
     if copy < 0:

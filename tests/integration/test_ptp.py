@@ -18,8 +18,8 @@ import pytest
 
 from vslib import frames
 from vslib.frames import BROADCAST, mac, numbered
-from vslib.lab import sanitizer_library
-from vslib.plugs import LibraryError, serve_in_background
+from vslib.mixed import mixed_host, served
+from vslib.plugs import LibraryError
 from vslib.proc import readable, wait_until
 from vslib.sides import SIDES
 
@@ -34,27 +34,9 @@ def lib_side(request):
     return SIDES[request.param]
 
 
-def host(lab, lib_side, mod_side):
-    """A process with one side's library and the other's plug-ins."""
-    env = {'LD_PRELOAD': sanitizer_library(),
-           'ASAN_OPTIONS': 'detect_leaks=0'} if mod_side.sanitized() else {}
-    mod_side.plugin('ptp')
-    return lab.lib(lib_side, VDEPLUGIN_PATH=str(mod_side.plugin_dir), **env)
-
-
-@contextlib.contextmanager
-def served(*plugs):
-    """A listener accepts in its vde_recv: somebody has to call it."""
-    stop = serve_in_background(*plugs)
-    try:
-        yield
-    finally:
-        stop()
-
-
 def end(lab, lib_side=SIDES['ours'], mod_side=SIDES['ours'], **how):
     """An end in a process of its own."""
-    return host(lab, lib_side, mod_side).open(f'ptp://{lab.path("p")}', **how)
+    return mixed_host(lab, lib_side, mod_side).open(f'ptp://{lab.path("p")}', **how)
 
 
 def pair(lab, lib_side=SIDES['ours']):
@@ -121,7 +103,7 @@ def test_protocol_of_the_connecting_end(lab):
     with raw_end(lab) as listener:
         listener.bind(lab.path('p'))
         listener.listen(5)
-        process = host(lab, SIDES['ours'], SIDES['ours'])
+        process = mixed_host(lab)
         for ack in (b'\0', b'\0more for others', bytes([EISCONN]), bytes([13])):
             request = {'op': 'open', 'vnl': f'ptp://{lab.path("p")}', 'descr': '', 'args': None,
                        'version': 1}
@@ -322,7 +304,7 @@ def test_mode(lab, args, mode):
 
 def test_wrong_paths(lab):
     """A file in the way, no directory, no path."""
-    process = host(lab, SIDES['ours'], SIDES['ours'])
+    process = mixed_host(lab)
     lab.write('file', 'text')
     for vnl, error in ((f'ptp://{lab.path("file")}', 'Socket operation on non-socket'),
                        (f'ptp://{lab.path("none", "p")}', 'No such file'), ('ptp://', 'No such file'),
@@ -336,7 +318,7 @@ def test_both_start_at_once(lab):
     """Ends that start together: one listens, one connects."""
     for turn in range(5):
         path = lab.path(f'race{turn}')
-        hosts = [host(lab, SIDES['ours'], SIDES['ours']) for _ in range(2)]
+        hosts = [mixed_host(lab) for _ in range(2)]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             opened = [pool.submit(opener.open, f'ptp://{path}') for opener in hosts]
             done, _ = concurrent.futures.wait(opened, return_when='FIRST_COMPLETED')

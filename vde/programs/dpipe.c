@@ -397,16 +397,16 @@ static void remove_files(const struct dpipe *d)
 		(void)unlink(d->settings->daemon.pid_path);
 }
 
-/* Removes the files when PARENT, which has become the last command, has ended. Does not return. */
+/*
+ * Removes the files when PARENT, which has become the last command, has ended. All signals are
+ * blocked: the group's SIGTERM is not for it. Does not return.
+ */
 static void cleaner_run(struct dpipe *d, pid_t parent)
 {
 	int pid_fd = (int)syscall(SYS_pidfd_open, parent, 0);
 	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t set;
 
-	(void)sigfillset(&set); /* the group's SIGTERM is not for it */
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		(void)dup2(null_fd, fd);
 	plumbing_done(&d->plumbing);
@@ -420,11 +420,15 @@ static void dpipe_leave_cleaner(struct dpipe *d)
 {
 	const struct settings *settings = d->settings;
 	pid_t parent = getpid();
+	sigset_t all;
 
 	if (settings->no_clean || (!d->pgrp_written && !settings->daemon.pid_path))
 		return;
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	if (fork() == 0)
 		cleaner_run(d, parent);
+	(void)sigprocmask(SIG_SETMASK, &d->old_mask, NULL);
 }
 
 /* --- main ----------------------------------------------------------------------------- */

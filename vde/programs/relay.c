@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -249,6 +250,24 @@ void relay_stop(struct relay *relay)
 		loop_remove(relay->loop, &relay->end[i]->in_ref);
 		loop_remove(relay->loop, &relay->end[i]->out_ref);
 		loop_remove(relay->loop, &relay->end[i]->gone_ref);
+	}
+}
+
+void relay_finish(struct relay *relay, unsigned patience_ms)
+{
+	uint64_t deadline = clock_now() + patience_ms * NS_PER_MSEC;
+
+	for (size_t i = 0; i < ARRAY_SIZE(relay->end); i++) {
+		struct relay_end *end = relay->end[i];
+
+		while (end->class->flush && end->class->flush(end) > 0) {
+			struct pollfd p = { .fd = end->out_fd, .events = POLLOUT };
+			uint64_t now = clock_now();
+
+			if (now >= deadline)
+				return;
+			(void)poll(&p, 1, (int)((deadline - now) / NS_PER_MSEC) + 1);
+		}
 	}
 }
 

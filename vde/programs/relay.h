@@ -90,6 +90,12 @@ void relay_free(struct relay *relay);
 /* END will get no more input: what it still holds is carried, then it is gone. */
 void relay_end_input(struct relay *relay, struct relay_end *end);
 
+/*
+ * Passes on what the ends have gathered, and waits at most PATIENCE_MS for them to take it: for when
+ * the loop has stopped, so that a stream does not end in the middle of a frame.
+ */
+void relay_finish(struct relay *relay, unsigned patience_ms);
+
 /* Carries no more; the ends stay open. */
 void relay_stop(struct relay *relay);
 

@@ -22,12 +22,13 @@
 
 #pragma weak vde_strerror /* another build of the library, which lacks it, will do, too */
 
-#define PROGRAM        "vde_plug"
-#define DEFAULT_DESCR  "vdeplug:"
-#define DEFAULT_MODE   0700
-#define COMMAND_MARK   "="
-#define STATUS_USAGE   255
-#define STATUS_NO_EXEC 127
+#define PROGRAM         "vde_plug"
+#define DEFAULT_DESCR   "vdeplug:"
+#define DEFAULT_MODE    0700
+#define COMMAND_MARK    "="
+#define STATUS_USAGE    255
+#define STATUS_NO_EXEC  127
+#define FINISH_PATIENCE 1000 /* ms that a slow reader has for the last frames */
 
 struct settings {
 	struct daemon daemon;
@@ -347,6 +348,7 @@ static int plug_run(struct plug *plug)
 		log_to_syslog(PROGRAM);
 	plug_log_event(plug->log, "START");
 	r = loop_run(plug->loop);
+	relay_finish(plug->relay, FINISH_PATIENCE);
 	relay_free(TAKE_PTR(plug->relay)); /* before its descriptors go */
 	command_status = plug_command_end(&plug->command, plug->told_to_stop);
 	plug_log_event(plug->log, "STOP");

@@ -15,8 +15,10 @@
  */
 #include "vde/switch/datasock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -550,6 +552,40 @@ static int control_listen(struct control *control, struct error *error)
 	return 0;
 }
 
+/* PORT.FD of a switch, or .PID-N of a client. */
+static bool is_data_name(const char *name)
+{
+	static const char digits[] = "0123456789";
+	size_t dot = name[0] == '.' ? 1 : 0, first = strspn(name + dot, digits);
+	const char *rest = name + dot + first;
+
+	return first && rest[0] == (dot ? '-' : '.') && rest[1] &&
+	       rest[1 + strspn(rest + 1, digits)] == '\0';
+}
+
+/*
+ * Removes the data sockets that a switch, or clients, left here when they were killed: nobody is
+ * behind them. They would keep the directory from being removed at the end.
+ */
+static void control_sweep(const struct control *control)
+{
+	auto_closedir DIR *dir = opendir(control->sw->dir);
+	const struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		char path[PATH_MAX];
+		auto_close int fd = -1;
+		int len = snprintf(path, sizeof(path), "%s/%s", control->sw->dir, entry->d_name);
+
+		if (len >= (int)sizeof(path) || !is_data_name(entry->d_name))
+			continue;
+		fd = io_connect_unix(path, SOCK_DGRAM);
+		if (fd == -ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+			(void)unlink(path); /* if it cannot be, it stays, as it did before */
+	}
+}
+
 int datasock_open(struct vde_switch *sw, struct error *error)
 {
 	struct control *control = calloc(1, sizeof(*control));
@@ -570,6 +606,7 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 		r = control_listen(control, error);
 	if (r < 0)
 		return r;
+	control_sweep(control);
 	r = loop_add(sw->loop, &control_class, control->listen_fd, EPOLLIN, control,
 		     &control->listen_ref);
 	return r < 0 ? error_set_errno(error, -r, "control socket") : 0;
