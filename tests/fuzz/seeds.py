@@ -146,8 +146,34 @@ def coalesce():
                            tcp(0, bytes(60))[:40], tcp(0, bytes(60)) + bytes(6))
 
 
+def block(kind, body=b""):
+    """A pcap-ng block in host byte order."""
+    length = (len(body) + 12).to_bytes(4, sys.byteorder)
+    return kind.to_bytes(4, sys.byteorder) + length + body + length
+
+
+def capture_stream():
+    """The first byte is the size of the pieces that the rest comes in."""
+    def numbers(*values, size=4):
+        return b"".join(value.to_bytes(size, sys.byteorder) for value in values)
+    head = block(0x0a0d0d0a, numbers(0x1a2b3c4d, 1) + b"\xff" * 8) + block(1, numbers(1, 0))
+    frame = block(6, numbers(0, 1, 2, 5, 60) + b"abcde\0\0\0" + numbers(2, 4, size=2)
+                  + numbers(1, 0))
+    counts = numbers(4, 8, size=2) + numbers(9, size=8) + numbers(5, 8, size=2) + numbers(2, size=8)
+    end = block(5, numbers(0, 1, 2) + counts + numbers(0))
+    greeting = b"VDE switch V.1\n(C) somebody\n\nvde$ "
+    for size in (0, 1, 7, 64):
+        yield f"stream_{size}", bytes([size]) + greeting + b"1000 Success\n" + head + 5 * frame + end
+    yield "event", b"\0" + greeting + b"3021 port/+ 01\n1000 Success\n" + head
+    yield "refused", b"\0" + greeting + b"0000 DATA END WITH '.'\nno port 9\n.\n1006 No such\n"
+    yield "old", b"\0" + greeting + b"1038 Function not implemented\n"
+    yield "zero_length", b"\0" + b"1000 Success\n" + bytes(8)
+    yield "long_length", b"\0" + b"1000 Success\n" + numbers(6, 0x7ffffffc)
+    yield "odd_options", b"\0" + b"1000 Success\n" + block(5, bytes(12) + numbers(5, 65535, size=2))
+
+
 def main():
-    for maker in (bpdu, ether, control, mgmt_session, segment, coalesce):
+    for maker in (bpdu, capture_stream, coalesce, control, ether, mgmt_session, segment):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():
