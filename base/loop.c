@@ -103,7 +103,7 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-/* --- sources ---------------------------------------------------------------------------- */
+/* --- sources -------------------------------------------------------------------------- */
 
 static loop_ref source_ref(const struct loop *loop, uint32_t slot)
 {
@@ -220,7 +220,7 @@ static void loop_dispatch_regular(struct loop *loop)
 			source_dispatch(loop, source_ref(loop, i), loop->sources[i].ready);
 }
 
-/* --- time --------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------- */
 
 uint64_t loop_now(const struct loop *loop)
 {
@@ -309,7 +309,7 @@ static void loop_fire_timers(struct loop *loop)
 	loop->firing = 0;
 }
 
-/* --- deferred work ------------------------------------------------------------------------ */
+/* --- deferred work -------------------------------------------------------------------- */
 
 void loop_task_add(struct loop *loop, struct loop_task *task)
 {
@@ -363,7 +363,7 @@ void loop_defer_free(struct loop *loop, void (*free_object)(void *object), void 
 	loop->deferred[loop->deferred_len++] = (struct deferred){ free_object, object };
 }
 
-/* --- signals ------------------------------------------------------------------------------ */
+/* --- signals -------------------------------------------------------------------------- */
 
 static void loop_signal_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
@@ -410,7 +410,7 @@ int loop_signals(struct loop *loop, const sigset_t *set,
 	return loop_add(loop, &signal_class, loop->signal_fd, EPOLLIN, object, &loop->signal_ref);
 }
 
-/* --- running ------------------------------------------------------------------------------ */
+/* --- running -------------------------------------------------------------------------- */
 
 /* ns to sleep at most, or -1 without a limit. */
 static int64_t loop_patience(const struct loop *loop, int timeout_ms)

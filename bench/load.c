@@ -166,7 +166,7 @@ static int run_recv(struct settings *s)
 	return 0;
 }
 
-/* What the link refused for now is tried again: it says by that how fast it is. */
+/* What the link refuses is tried again: it says by that how fast it is. */
 static int send_all(struct settings *s, uint32_t number)
 {
 	ssize_t r;

@@ -24,7 +24,8 @@ def place(destination):
     for key, folder in (("{bindir}/", "bin/"), ("{sbindir}/", "bin/"),
                         ("{libdir_shared}/", "lib/"), ("{libdir_static}/", "lib/"),
                         ("{moduledir_shared}/", "lib/vdeplug/"), ("{libdir}/", "lib/"),
-                        ("{libexecdir}/", "libexec/")):
+                        ("{libexecdir}/", "libexec/"),
+                        ("{prefix}/lib/vde2/plugins/", "lib/vde2/plugins/")):
         if destination.startswith(key):
             return folder + destination[len(key):]
     return None
@@ -66,7 +67,7 @@ def main():
                 alias = os.path.join(os.path.dirname(target), name)
                 link(path, alias)
                 kept.add(alias)
-    for folder in ("bin", "lib", "lib/vdeplug", "libexec"):
+    for folder in ("bin", "lib", "lib/vdeplug", "lib/vde2/plugins", "libexec"):
         folder = os.path.join(build, folder)
         for entry in os.listdir(folder) if os.path.isdir(folder) else ():
             path = os.path.join(folder, entry)

@@ -64,8 +64,32 @@ def control():
     yield "no_path", plugs.request_v3("")
 
 
+def mgmt_session():
+    """The first byte is the size of the pieces that the rest comes in."""
+    greeting = (b"VDE switch V.2.3.2\n(C) Virtual Square Team (coord. R. Davoli) "
+                b"2005,2006,2007 - GPLv2\n\nvde$ ")
+    block = b"0000 DATA END WITH '.'\nNumports=32\n1000 not a result\n\n.\n"
+    answers = {
+        "listing": block + b"1000 Success\n\nvde$ ",
+        "failure": b"1022 Invalid argument\n\nvde$ ",
+        "large_code": b"1111 Connection refused\n\nvde$ ",
+        "events": b"3021 port/+ 02\n3131 port/ep/+ Port 02 FD  7\n1000 Success\n\nvde$ ",
+        "load": b"vde[/etc/x.rc]: showinfo\n" + block + b"1000 Success\n1000 Success\n\nvde$ ",
+        "json": b"0000 DATA END WITH '.'\n{\"ports\":[{\"port\":1}]}\n.\n1000 Success\n\nvde$ ",
+        "farewell": b"9999 END OF SESSION",
+        "comment": b"\nvde$ \nvde$ ",
+    }
+    for name, answer in answers.items():
+        for size in (0, 1, 7):
+            yield f"{name}_{size}", bytes([size]) + greeting + answer
+    yield "no_greeting", b"\3" + block + b"1000 Success\n\nvde$ "
+    yield "wirefilter", b"\0\nVDE wirefilter V.2.3.2\n(C) R.Davoli 2005,2006 - GPLv2\n\nVDEwf$ " \
+        b"1000 Success\n\nVDEwf$ 3021 a b\n"
+    yield "odd_numbers", b"\0" + greeting + b"1 x\n1000000000000 x\n30x1 y\n3099 z\n1000\n3021\n"
+
+
 def main():
-    for maker in (bpdu, ether, control):
+    for maker in (bpdu, ether, control, mgmt_session):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

@@ -300,6 +300,28 @@ def test_stale_names_are_replaced(lab, switch):
     assert switch.stop() == 0
 
 
+def test_only_stale_names_are_removed(lab, ours):
+    """Sockets that somebody holds, other names, and other files stay when a switch starts."""
+    os.mkdir(lab.path('switch.ctl'))
+    held = {}
+    for name in ('007.7', '.00007-00000', 'other', '7.x', '.7'):
+        held[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        held[name].bind(lab.path('switch.ctl', name))
+    for name in ('other', '7.x', '.7'):
+        held.pop(name).close()              # stale, but no names of ours
+    for name in ('001.5', '.00001-00000'):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+            dead.bind(lab.path('switch.ctl', name))
+    lab.write('switch.ctl/002.5', 'a file')
+    switch = lab.switch(ours)
+    names = set(os.listdir(switch.path)) - {'ctl', 'ring'}
+    assert names == {'007.7', '.00007-00000', 'other', '7.x', '.7', '002.5'}
+    for stream in held.values():
+        stream.close()
+    for name in names:
+        os.unlink(os.path.join(switch.path, name))
+
+
 def test_directory_that_exists(lab, switch_side):
     """An empty directory is used."""
     os.mkdir(lab.path('switch.ctl'))

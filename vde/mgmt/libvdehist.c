@@ -78,8 +78,12 @@ static void flush_screen(struct vdehist *h)
 static void send_command(struct vdehist *h, const char *command)
 {
 	struct strbuf line = { 0 };
+	size_t len = strlen(command);
 
-	strbuf_printf(&line, "%s\n", command);
+	while (len && command[len - 1] == ' ') /* completion leaves one, consoles do not like it */
+		len--;
+	strbuf_append(&line, command, len);
+	strbuf_putc(&line, '\n');
 	h->busy = true;
 	write_all(vdehist_vdewrite, h->mgmtfd, strbuf_text(&line), line.len);
 	strbuf_done(&line);

@@ -82,8 +82,8 @@ static size_t learn_prompt(struct mgmt_session *s, const char *text, size_t len)
 {
 	size_t most = MIN(len, sizeof(s->prompt) - 1);
 
-	for (size_t i = 1; i < most && text[i] != '\n'; i++) {
-		if (text[i - 1] != '$' || text[i] != ' ')
+	for (size_t i = 0; i < most && text[i] != '\n'; i++) {
+		if (text[i] != ' ' || !i || text[i - 1] != '$')
 			continue;
 		memcpy(s->prompt, text, i + 1);
 		s->prompt[i + 1] = '\0';

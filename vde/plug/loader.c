@@ -14,6 +14,18 @@
 #include "vde/plug/search.h"
 #include "vde/plug/strerror.h"
 
+/* The run-time library of a sanitized build refuses RTLD_DEEPBIND. */
+#if defined(__SANITIZE_ADDRESS__)
+#define PLUGIN_BIND RTLD_NOW
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PLUGIN_BIND RTLD_NOW
+#endif
+#endif
+#ifndef PLUGIN_BIND
+#define PLUGIN_BIND (RTLD_NOW | RTLD_DEEPBIND)
+#endif
+
 #define OPS_SYMBOL "vdeplug_ops"
 #define EXT_SYMBOL "vdeplug_ops_ext"
 
@@ -46,7 +58,7 @@ struct candidate {
 /* Opens FILE; -EPROTONOSUPPORT with the dynamic linker's words when it is not a plug-in. */
 static int candidate_open(const char *file, struct candidate *ret, struct error *error)
 {
-	CLEANUP(cleanup_dlclose) void *handle = dlopen(file, RTLD_NOW | RTLD_DEEPBIND);
+	CLEANUP(cleanup_dlclose) void *handle = dlopen(file, PLUGIN_BIND);
 	const struct vdeplug_ops_ext *ext;
 
 	if (!handle)

@@ -61,7 +61,8 @@ static int first_line(int fd, const char *path, char **ret, struct error *error)
 	line[n] = '\0';
 	len = strcspn(line, "\n");
 	if (len == LOCATOR_MAX)
-		return error_set(error, E2BIG, "the first line of '%s' is no locator: it has more than %d bytes",
+		return error_set(error, E2BIG,
+				 "the first line of '%s' is no locator: it has more than %d bytes",
 				 path, LOCATOR_MAX - 1);
 	if (len && line[len - 1] == '\r')
 		len--;

@@ -8,8 +8,8 @@
  *
  * Output must never lose half a frame. A frame that a full pipe takes in part is completed later,
  * ahead of everything else: by the next vde_send, or by vde_recv, as the pipe is in the epoll set
- * as long as there is a rest. A pipe that takes nothing is waited for as plugin.h says, then the whole frame is
- * dropped.
+ * as long as there is a rest. A pipe that takes nothing is waited for as plugin.h says, then the
+ * whole frame is dropped.
  */
 #include "vde/plugins/cmd_child.h"
 
@@ -46,7 +46,7 @@ struct cmd_output {
 };
 
 struct cmd {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	char *line;          /* owned */
 	struct cmd_child child;
 	int epoll; /* owned; the datafd */
@@ -58,7 +58,7 @@ struct cmd {
 
 static struct cmd *cmd_of(VDECONN *conn)
 {
-	return container_of(conn, struct cmd, conn);
+	return PLUGIN_OF(conn, struct cmd);
 }
 
 /* Watches FD for EVENTS; 0 events: no longer. */
@@ -342,11 +342,11 @@ static VDECONN *cmd_open(char *args, char *descr, int interface_version,
 	if (r == 0)
 		r = c ? cmd_begin(c, words, &error) : -ENOMEM;
 	if (r == 0)
-		return &c->conn;
+		return plugin_conn(&c->head);
 	if (!error.code)
 		error_set_errno(&error, -r, "cmd://%s cannot be opened", args);
 	if (c)
-		(void)cmd_close(&c->conn);
+		(void)cmd_close(plugin_conn(&c->head));
 	return plugin_fail(&error);
 }
 

@@ -48,7 +48,7 @@ struct frame {
 
 static struct node *node_of(VDECONN *conn)
 {
-	return container_of(conn, struct node, conn);
+	return PLUGIN_OF(conn, struct node);
 }
 
 /* Where to read a frame to. A caller's buffer too small for a header is not used at all. */

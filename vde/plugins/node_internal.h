@@ -37,7 +37,7 @@ enum node_event {
 };
 
 struct node {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	const struct node_rule *rule;
 	void *memory; /* the rule's, owned */
 	bool started; /* the rule was */

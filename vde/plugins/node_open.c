@@ -127,21 +127,18 @@ static int option_modes(struct node *n, const struct node_options *o,
 
 static int parse_options(char *text, struct node_options *o)
 {
+	char mode[] = "mode", dirmode[] = "dirmode", grp[] = "grp";
+	char hashsize[] = "hashsize", hashseed[] = "hashseed", expiretime[] = "expiretime";
 	struct vdeparms parms[] = {
-		{ (char[]){ "mode" }, &o->mode },
-		{ (char[]){ "dirmode" }, &o->dirmode },
-		{ (char[]){ "grp" }, &o->grp },
-		{ NULL, NULL }, /* the rest is for rules that learn */
-		{ NULL, NULL },
-		{ NULL, NULL },
+		{ mode, &o->mode },
+		{ dirmode, &o->dirmode },
+		{ grp, &o->grp },
+		{ node_rule.learns ? hashsize : NULL, &o->hashsize }, /* the end for the others */
+		{ hashseed, &o->hashseed },
+		{ expiretime, &o->expiretime },
 		{ NULL, NULL },
 	};
 
-	if (node_rule.learns) {
-		parms[3] = (struct vdeparms){ (char[]){ "hashsize" }, &o->hashsize };
-		parms[4] = (struct vdeparms){ (char[]){ "hashseed" }, &o->hashseed };
-		parms[5] = (struct vdeparms){ (char[]){ "expiretime" }, &o->expiretime };
-	}
 	return vde_parsepathparms(text, parms);
 }
 
@@ -251,11 +248,11 @@ VDECONN *node_open(char *args, char *descr, int interface_version, struct vde_op
 		node_free(n);
 		return plugin_fail(&error);
 	}
-	return &n->conn;
+	return plugin_conn(&n->head);
 }
 
 int node_close(VDECONN *conn)
 {
-	node_free(container_of(conn, struct node, conn));
+	node_free(PLUGIN_OF(conn, struct node));
 	return 0;
 }

@@ -8,13 +8,13 @@
 #include "vde/plugins/plugin.h"
 
 struct null {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	int fd;              /* owned eventfd that nobody raises */
 };
 
 static struct null *null_of(VDECONN *conn)
 {
-	return container_of(conn, struct null, conn);
+	return PLUGIN_OF(conn, struct null);
 }
 
 static VDECONN *null_open(char *args, char *descr, int interface_version,
@@ -26,7 +26,7 @@ static VDECONN *null_open(char *args, char *descr, int interface_version,
 	if (!null)
 		return NULL;
 	null->fd = eventfd(0, EFD_CLOEXEC);
-	return null->fd < 0 ? NULL : &TAKE_PTR(null)->conn;
+	return null->fd < 0 ? NULL : plugin_conn(&TAKE_PTR(null)->head);
 }
 
 static ssize_t null_recv(VDECONN *conn, void *buf, size_t len, int flags)

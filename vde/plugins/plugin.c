@@ -49,6 +49,13 @@ int plugin_wait_readable(int fd)
 	return poll(&p, 1, -1) < 0 ? -errno : 0;
 }
 
+bool plugin_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
 mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode_t fallback)
 {
 	if (!args || interface_version != LIBVDEPLUG_INTERFACE_VERSION || args->mode == 0)

@@ -22,6 +22,21 @@
 #define PLUGIN_FRAME_MIN 14
 #define PLUGIN_SNDBUF    (1 << 20) /* wanted socket buffer, bytes; the kernel may give less */
 
+/* What a connection begins with: struct vdeconn without its open end, so that it can be a member. */
+struct plugin_head {
+	void *handle;                  /* the loader fills both */
+	struct vdeplug_module *module;
+};
+_Static_assert(sizeof(struct plugin_head) == sizeof(struct vdeconn), "struct vdeconn");
+
+static inline VDECONN *plugin_conn(struct plugin_head *head)
+{
+	return (VDECONN *)head;
+}
+
+/* The connection of TYPE, whose first member is `struct plugin_head head`. */
+#define PLUGIN_OF(conn, type) container_of((struct plugin_head *)(conn), type, head)
+
 /* Tells the loader why an open failed, and gives what the open then returns. */
 VDECONN *plugin_fail(const struct error *e);
 
@@ -39,6 +54,9 @@ bool plugin_nonblock(int datafd);
  * held meanwhile.
  */
 int plugin_wait_readable(int fd);
+
+/* True when the other end of the socket FD is closed. */
+bool plugin_hung_up(int fd);
 
 /* The permissions a program asks for; DEFAULT when it asks for none. */
 mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode_t fallback);

@@ -65,7 +65,7 @@ static const char *const ptp_state_names[PTP_NUM_STATES] = {
 DEFINE_STRTAB(ptp_state, enum ptp_state, PTP_NUM_STATES);
 
 struct ptp {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	pthread_mutex_t lock; /* over all that follows: one thread may receive while another sends */
 	char *path; /* owned */
 	mode_t mode;
@@ -81,7 +81,7 @@ struct ptp {
 
 static struct ptp *ptp_of(VDECONN *conn)
 {
-	return container_of(conn, struct ptp, conn);
+	return PLUGIN_OF(conn, struct ptp);
 }
 
 static void set_timer(struct ptp *p, uint64_t ns)
@@ -238,13 +238,6 @@ static void send_ack(int fd, int error)
 	(void)send(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_NOSIGNAL); /* its end is seen later */
 }
 
-static bool hung_up(int fd)
-{
-	struct pollfd p = { .fd = fd };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
-}
-
 /* Somebody connects: the peer, or a third. */
 static void ptp_accept(struct ptp *p)
 {
@@ -294,9 +287,8 @@ static ssize_t ptp_receive(struct ptp *p, void *buf, size_t len)
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (p->state == PTP_DATAGRAM)
-		return got < PLUGIN_FRAME_MIN || (size_t)got > len ? 0 : got;
-	if (got <= 0) {
+	/* An empty message looks like the end; only after the end the socket is hung up. */
+	if (p->state != PTP_DATAGRAM && got <= 0 && plugin_hung_up(p->peer)) {
 		ptp_peer_gone(p);
 		return 0;
 	}
@@ -326,7 +318,7 @@ static ssize_t ptp_event(struct ptp *p, int fd, void *buf, size_t len)
 		ptp_wait_ready(p);
 	} else if (fd == p->listener) {
 		/* A peer that is gone makes place, after its last frames were read. */
-		if (p->state == PTP_SERVING && hung_up(p->peer))
+		if (p->state == PTP_SERVING && plugin_hung_up(p->peer))
 			return ptp_receive(p, buf, len);
 		ptp_accept(p);
 	}
@@ -515,7 +507,7 @@ static struct ptp *ptp_new(const char *path, mode_t mode)
 	if (!p->path || p->epoll < 0 || p->timer < 0 || ptp_watch(p, p->timer) < 0) {
 		int saved = errno;
 
-		(void)ptp_close(&p->conn);
+		(void)ptp_close(plugin_conn(&p->head));
 		errno = saved;
 		return NULL;
 	}
@@ -534,10 +526,10 @@ static VDECONN *ptp_open(char *args, char *descr, int interface_version,
 	p = *args ? ptp_new(args, plugin_mode(open_args, interface_version, MODE_DEFAULT)) : NULL;
 	r = p ? ptp_begin(p) : -errno;
 	if (r == 0)
-		return &p->conn;
+		return plugin_conn(&p->head);
 	explain(&error, r, args);
 	if (p)
-		(void)ptp_close(&p->conn);
+		(void)ptp_close(plugin_conn(&p->head));
 	return plugin_fail(&error);
 }
 

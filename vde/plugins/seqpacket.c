@@ -13,7 +13,7 @@
 #include "vde/plugins/plugin.h"
 
 struct seqpacket {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	int fd;              /* owned */
 	int type;
 	struct plugin_out out;
@@ -21,7 +21,7 @@ struct seqpacket {
 
 static struct seqpacket *seqpacket_of(VDECONN *conn)
 {
-	return container_of(conn, struct seqpacket, conn);
+	return PLUGIN_OF(conn, struct seqpacket);
 }
 
 static ssize_t seqpacket_recv(VDECONN *conn, void *buf, size_t len, int flags)
@@ -32,8 +32,8 @@ static ssize_t seqpacket_recv(VDECONN *conn, void *buf, size_t len, int flags)
 	(void)flags;
 	if (got < 0)
 		return errno == EAGAIN ? plugin_nothing() : errno == ECONNRESET ? 0 : -1;
-	if (got == 0 && s->type == SOCK_SEQPACKET)
-		return 0;
+	if (got == 0 && s->type == SOCK_SEQPACKET && plugin_hung_up(s->fd))
+		return 0; /* an empty message looks the same */
 	/* Too long for the caller: dropped, never cut. */
 	return got < PLUGIN_FRAME_MIN || (size_t)got > len ? plugin_nothing() : got;
 }
@@ -92,7 +92,7 @@ static VDECONN *seqpacket_open(char *args, char *descr, int interface_version,
 		return NULL;
 	if (seqpacket_begin(s, args, &error) < 0)
 		return plugin_fail(&error);
-	return &TAKE_PTR(s)->conn;
+	return plugin_conn(&TAKE_PTR(s)->head);
 }
 
 static int seqpacket_datafd(VDECONN *conn)

@@ -55,12 +55,12 @@ static int attach(int fd, const char *name)
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct ifreq request = { .ifr_flags = flags[i] };
+		int r;
 
 		(void)str_copy(request.ifr_name, sizeof(request.ifr_name), name);
-		if (ioctl(fd, TUNSETIFF, &request) == 0)
-			return 0;
-		if (errno != EINVAL || !*name || !if_nametoindex(name))
-			return -errno;
+		r = ioctl(fd, TUNSETIFF, &request) < 0 ? -errno : 0;
+		if (r != -EINVAL)
+			return r;
 	}
 	return -EINVAL;
 }

@@ -9,7 +9,7 @@
 
 static struct tap *tap_of(VDECONN *conn)
 {
-	return container_of(conn, struct tap, conn);
+	return PLUGIN_OF(conn, struct tap);
 }
 
 VDECONN *tap_connect(tap_opener *opener, const char *name)
@@ -22,7 +22,7 @@ VDECONN *tap_connect(tap_opener *opener, const char *name)
 	tap->fd = opener(name, &error);
 	if (tap->fd < 0)
 		return plugin_fail(&error);
-	return &TAKE_PTR(tap)->conn;
+	return plugin_conn(&TAKE_PTR(tap)->head);
 }
 
 /*

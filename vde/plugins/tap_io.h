@@ -5,7 +5,7 @@
 #include "vde/plugins/plugin.h"
 
 struct tap {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	int fd;              /* owned */
 };
 

@@ -3,8 +3,9 @@
  * udp://[SOURCE:]PORT->DESTINATION:PORT: one raw frame per datagram, one peer.
  *
  * Only what comes from the destination is received. The socket is connected to it, so that the
- * kernel drops the rest; where it cannot be yet (no route so far), vde_send tries again. Nothing that the network reports (no listener, no route, an empty
- * datagram) ends the connection: frames are lost instead, as on a cable that is not plugged in.
+ * kernel drops the rest; where it cannot be yet (no route so far), vde_send tries again. Nothing
+ * that the network reports (no listener, no route, an empty datagram) ends the connection: frames
+ * are lost instead, as on a cable that is not plugged in.
  */
 #include "vde/plugins/udp_address.h"
 
@@ -25,7 +26,7 @@ union udp_sockaddr {
 };
 
 struct udp {
-	struct vdeconn conn; /* the loader's two pointers */
+	struct plugin_head head;
 	int fd;              /* owned */
 	bool connected;
 	socklen_t peer_len;
@@ -35,7 +36,7 @@ struct udp {
 
 static struct udp *udp_of(VDECONN *conn)
 {
-	return container_of(conn, struct udp, conn);
+	return PLUGIN_OF(conn, struct udp);
 }
 
 /* Errors by which the network says that a frame is lost. */
@@ -197,10 +198,10 @@ static VDECONN *udp_open(char *args, char *descr, int interface_version,
 		return NULL;
 	u->fd = -1;
 	if (udp_begin(u, &source, &destination, &error) < 0) {
-		(void)udp_close(&u->conn);
+		(void)udp_close(plugin_conn(&u->head));
 		return plugin_fail(&error);
 	}
-	return &u->conn;
+	return plugin_conn(&u->head);
 }
 
 static int udp_datafd(VDECONN *conn)

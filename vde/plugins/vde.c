@@ -39,7 +39,7 @@ struct vde_parameters {
 	char *ring;
 };
 
-/* --- opening ------------------------------------------------------------------------------ */
+/* --- opening -------------------------------------------------------------------------- */
 
 static int wish_port(struct vde_wish *wish, const char *word, struct error *error)
 {
@@ -146,7 +146,7 @@ static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
 	return (VDECONN *)TAKE_PTR(conn);
 }
 
-/* --- frames ------------------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------------------- */
 
 static bool is_nonblocking(int fd)
 {

@@ -55,7 +55,7 @@ static void control_done(struct control *control)
 	cleanup_close(&control->fd);
 }
 
-/* --- the control connection --------------------------------------------------------------- */
+/* --- the control connection ----------------------------------------------------------- */
 
 /* Why connecting to a control socket failed, and what to do about it. */
 static int explain_connect(int code, const char *dir, const char *path, struct error *error)
@@ -147,7 +147,7 @@ static int control_open_default(struct control *control, const char *word, struc
 			 "start vde_switch, or name a network", default_dirs[0], default_dirs[1]);
 }
 
-/* --- the plug's socket -------------------------------------------------------------------- */
+/* --- the plug's socket ---------------------------------------------------------------- */
 
 /* Gives the socket file PATH the MODE, if it is a socket and belongs to OWNER or to us. */
 static int socket_chmod(const char *path, uid_t owner, mode_t mode)
@@ -237,7 +237,7 @@ static int set_access(const char *path, const struct control *control, const str
 	return 0;
 }
 
-/* --- request and reply -------------------------------------------------------------------- */
+/* --- request and reply ---------------------------------------------------------------- */
 
 static int send_request(const struct control *control, const struct vde_wish *wish,
 			const struct sockaddr_un *address, struct error *error)

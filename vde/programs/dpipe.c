@@ -78,7 +78,7 @@ static const struct option_program program = {
 	.operands = COMPLETE_COMMAND,
 };
 
-/* --- pipes -------------------------------------------------------------------------------- */
+/* --- pipes ---------------------------------------------------------------------------- */
 
 /* The chain's pipes, and where commands find them. */
 struct plumbing {
@@ -168,7 +168,7 @@ static int plumb_here(void *context, int from, int to)
 	return dup2(from, to) < 0 ? -errno : 0;
 }
 
-/* --- the chain ---------------------------------------------------------------------------- */
+/* --- the chain ------------------------------------------------------------------------ */
 
 struct dpipe {
 	const struct settings *settings;
@@ -257,7 +257,7 @@ static int dpipe_exec_last(struct dpipe *d)
 	return STATUS_NO_EXEC;
 }
 
-/* --- waiting ------------------------------------------------------------------------------ */
+/* --- waiting -------------------------------------------------------------------------- */
 
 static void dpipe_collect(struct dpipe *d)
 {
@@ -325,7 +325,7 @@ static int dpipe_wait(struct dpipe *d)
 	return r < 0 ? EXIT_FAILURE : d->status;
 }
 
-/* --- group, terminal, files --------------------------------------------------------------- */
+/* --- group, terminal, files ----------------------------------------------------------- */
 
 /*
  * Leads a group of its own. In a script that runs in the foreground that would cut the chain off the
@@ -397,16 +397,16 @@ static void remove_files(const struct dpipe *d)
 		(void)unlink(d->settings->daemon.pid_path);
 }
 
-/* Removes the files when PARENT, which has become the last command, has ended. Does not return. */
+/*
+ * Removes the files when PARENT, which has become the last command, has ended. All signals are
+ * blocked: the group's SIGTERM is not for it. Does not return.
+ */
 static void cleaner_run(struct dpipe *d, pid_t parent)
 {
 	int pid_fd = (int)syscall(SYS_pidfd_open, parent, 0);
 	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t set;
 
-	(void)sigfillset(&set); /* the group's SIGTERM is not for it */
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		(void)dup2(null_fd, fd);
 	plumbing_done(&d->plumbing);
@@ -420,14 +420,18 @@ static void dpipe_leave_cleaner(struct dpipe *d)
 {
 	const struct settings *settings = d->settings;
 	pid_t parent = getpid();
+	sigset_t all;
 
 	if (settings->no_clean || (!d->pgrp_written && !settings->daemon.pid_path))
 		return;
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	if (fork() == 0)
 		cleaner_run(d, parent);
+	(void)sigprocmask(SIG_SETMASK, &d->old_mask, NULL);
 }
 
-/* --- main --------------------------------------------------------------------------------- */
+/* --- main ----------------------------------------------------------------------------- */
 
 static int dpipe_start(struct dpipe *d, struct settings *settings, struct error *error)
 {

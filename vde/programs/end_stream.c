@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "wire/vde_stream.h"
 
@@ -115,6 +117,19 @@ static int end_stream_send(struct relay_end *end, const struct relay_frame *fram
 	return 0;
 }
 
+/*
+ * A pipe whose reader goes while nothing is written would not be noticed: it is watched, under a
+ * number of its own, for the error that this is.
+ */
+static int fd_to_watch(int out_fd)
+{
+	struct stat st;
+
+	if (fstat(out_fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+		return -1;
+	return fcntl(out_fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static bool fd_blocks(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -130,6 +145,7 @@ static void end_stream_free(struct relay_end *end)
 		(void)io_set_nonblock(end->in_fd, false);
 	if (s->out_was_blocking)
 		(void)io_set_nonblock(end->out_fd, false);
+	cleanup_close(&end->gone_fd);
 	free(s);
 }
 
@@ -157,7 +173,7 @@ int end_stream_new(int in_fd, int out_fd, const char *title, struct relay_end **
 		.title = title,
 		.in_fd = in_fd,
 		.out_fd = out_fd,
-		.gone_fd = -1,
+		.gone_fd = fd_to_watch(out_fd),
 	};
 	r = io_set_nonblock(in_fd, true);
 	if (r == 0)

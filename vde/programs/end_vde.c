@@ -2,15 +2,16 @@
 /*
  * Most networks have a socket as their data descriptor: it is made non-blocking, then it is read
  * until it says EAGAIN, and one that is full tells when it has room. Others show a descriptor that
- * only can be polled (epoll, eventfd) or that the plug-in reads in pieces (pipes): those are asked
- * before each frame but the first, and drop what they cannot send.
+ * only can be polled (epoll, eventfd) or that the plug-in may read in pieces (pipes, terminals): those
+ * are asked before each frame but the first, and drop what they cannot send. O_NONBLOCK on the former is a
+ * sign for plug-ins that know it: not to wait when another thread was faster.
  */
 #include "end_vde.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 
@@ -25,6 +26,21 @@ struct end_vde {
 	unsigned errors; /* in a row */
 	uint8_t frame[VDE_ETHBUFSIZE];
 };
+
+/* What vde_datafd() gave: whether it is a socket; whether a flag on it can do harm. */
+static bool fd_is_socket(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static bool fd_may_be_nonblocking(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode);
+}
 
 static bool fd_readable(int fd)
 {
@@ -109,14 +125,13 @@ static const struct relay_end_class end_vde_class = {
 int end_vde_new(VDECONN *conn, const char *title, struct relay_end **ret)
 {
 	struct end_vde *vde = calloc(1, sizeof(*vde));
-	int fd = vde_datafd(conn), type;
-	socklen_t len = sizeof(type);
+	int fd = vde_datafd(conn);
 
 	if (!vde)
 		return -ENOMEM;
 	vde->conn = conn;
-	vde->is_socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-			 io_set_nonblock(fd, true) == 0;
+	vde->is_socket = fd_may_be_nonblocking(fd) && io_set_nonblock(fd, true) == 0 &&
+			 fd_is_socket(fd);
 	vde->end = (struct relay_end){
 		.class = &end_vde_class,
 		.title = title,

@@ -14,7 +14,9 @@
 #define STATUS_FATAL 2
 
 struct settings {
-	struct mac_wish wish;
+	struct mac_wish wish; /* its bits are filled in from the following, after the options */
+	bool local, global;
+	bool unicast, multicast;
 	const char *vendor;
 	bool uppercase;
 	bool eui64;
@@ -37,38 +39,6 @@ static size_t random_below(size_t count)
 
 	random_bytes(&number, sizeof(number));
 	return (size_t)(number % count); /* its bias is below count / 2^64 */
-}
-
-static int set_local(void *settings, const char *argument, struct error *error)
-{
-	(void)argument;
-	(void)error;
-	((struct settings *)settings)->wish.local = MAC_BIT_SET;
-	return 0;
-}
-
-static int set_global(void *settings, const char *argument, struct error *error)
-{
-	(void)argument;
-	(void)error;
-	((struct settings *)settings)->wish.local = MAC_BIT_CLEAR;
-	return 0;
-}
-
-static int set_unicast(void *settings, const char *argument, struct error *error)
-{
-	(void)argument;
-	(void)error;
-	((struct settings *)settings)->wish.group = MAC_BIT_CLEAR;
-	return 0;
-}
-
-static int set_multicast(void *settings, const char *argument, struct error *error)
-{
-	(void)argument;
-	(void)error;
-	((struct settings *)settings)->wish.group = MAC_BIT_SET;
-	return 0;
 }
 
 static int set_oui(void *settings, const char *argument, struct error *error)
@@ -96,10 +66,14 @@ static int set_xen(void *settings, const char *argument, struct error *error)
 }
 
 static const struct option_row rows[] = {
-	{ 'l', "local", .kind = OPTION_CALL, .set = set_local, .help = "locally administered" },
-	{ 'g', "global", .kind = OPTION_CALL, .set = set_global, .help = "globally unique" },
-	{ 'u', "unicast", .kind = OPTION_CALL, .set = set_unicast, .help = "of one interface" },
-	{ 'm', "multicast", .kind = OPTION_CALL, .set = set_multicast, .help = "of a group" },
+	{ 'l', "local", .kind = OPTION_FLAG, .offset = offsetof(struct settings, local),
+	  .help = "locally administered; wins over -g" },
+	{ 'g', "global", .kind = OPTION_FLAG, .offset = offsetof(struct settings, global),
+	  .help = "globally unique" },
+	{ 'u', "unicast", .kind = OPTION_FLAG, .offset = offsetof(struct settings, unicast),
+	  .help = "of one interface" },
+	{ 'm', "multicast", .kind = OPTION_FLAG, .offset = offsetof(struct settings, multicast),
+	  .help = "of a group; wins over -u" },
 	{ 'U', "uppercase", .kind = OPTION_FLAG, .offset = offsetof(struct settings, uppercase),
 	  .help = "print capital letters" },
 	{ 'e', "eui64", .kind = OPTION_FLAG, .offset = offsetof(struct settings, eui64),
@@ -126,6 +100,11 @@ static const struct option_program program = {
 	.usage_status = STATUS_USAGE,
 };
 
+static enum mac_bit wished_bit(bool set, bool clear)
+{
+	return set ? MAC_BIT_SET : clear ? MAC_BIT_CLEAR : MAC_BIT_KEEP;
+}
+
 static void print_address(const struct settings *s)
 {
 	uint8_t random[MAC_SIZE], mac[MAC_SIZE], eui64[EUI64_SIZE];
@@ -150,6 +129,8 @@ int main(int argc, char **argv)
 		return status;
 	if (first < argc)
 		return option_usage_error(&program, "'%s' is too much", argv[first]);
+	settings.wish.local = wished_bit(settings.local, settings.global);
+	settings.wish.group = wished_bit(settings.multicast, settings.unicast);
 	if (settings.vendor) {
 		settings.wish.has_oui = true;
 		if (oui_list_choose(OUI_LIST_FILE, settings.vendor, random_below,

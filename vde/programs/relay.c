@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 
 #define FRAMES_PER_TURN 256
+#define FRAMES_AT_END   65536 /* carried at most when the end is known to come */
 #define HANG_UP         (EPOLLHUP | EPOLLERR)
 
 struct relay {
@@ -23,7 +25,7 @@ static struct relay_end *relay_other(const struct relay *relay, const struct rel
 	return relay->end[relay->end[0] == end];
 }
 
-/* --- what the loop watches -------------------------------------------------------------- */
+/* --- what the loop watches ------------------------------------------------------------ */
 
 static void relay_input_ready(struct loop *loop, void *object, int fd, uint32_t events);
 static void relay_output_ready(struct loop *loop, void *object, int fd, uint32_t events);
@@ -67,7 +69,7 @@ static int relay_update(struct relay *relay, struct relay_end *end)
 			   &end->out_ref);
 }
 
-/* --- carrying ----------------------------------------------------------------------------- */
+/* --- carrying ------------------------------------------------------------------------- */
 
 static void relay_end_gone(struct relay *relay, struct relay_end *end, int reason)
 {
@@ -93,7 +95,7 @@ static int relay_offer(struct relay_end *from, struct relay_end *to)
 /* Takes frames from FROM to TO, until there are no more, one has to wait, or FROM has ended. */
 static void relay_carry(struct relay_end *from, struct relay_end *to)
 {
-	unsigned left = FRAMES_PER_TURN;
+	unsigned left = from->closing ? FRAMES_AT_END : FRAMES_PER_TURN;
 	int r = 0;
 
 	if (from->held && relay_offer(from, to) < 0)
@@ -104,12 +106,16 @@ static void relay_carry(struct relay_end *from, struct relay_end *to)
 			break;
 		from->counters.frames_in++;
 		from->counters.bytes_in += from->frame.len;
+		if (from->seen)
+			from->seen(from->seen_context, &from->frame);
 		if (relay_offer(from, to) < 0)
 			return;
 		left -= left > 0;
 	}
 	if (r < 0)
 		from->ended = r;
+	else if (from->closing)
+		from->ended = -ENODATA;
 }
 
 static void relay_pump(struct relay *relay, struct relay_end *from)
@@ -177,13 +183,21 @@ static void relay_gone_ready(struct loop *loop, void *object, int fd, uint32_t e
 {
 	struct relay_end *end = object;
 
-	(void)loop;
 	(void)fd;
 	(void)events;
-	relay_end_gone(end->relay, end, 0);
+	loop_remove(loop, &end->gone_ref);
+	relay_end_input(end->relay, end);
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+void relay_end_input(struct relay *relay, struct relay_end *end)
+{
+	if (relay->stopped)
+		return;
+	end->closing = true;
+	relay_pump(relay, end);
+}
+
+/* --- life ----------------------------------------------------------------------------- */
 
 static int relay_start_end(struct relay *relay, struct relay_end *end)
 {
@@ -236,6 +250,24 @@ void relay_stop(struct relay *relay)
 		loop_remove(relay->loop, &relay->end[i]->in_ref);
 		loop_remove(relay->loop, &relay->end[i]->out_ref);
 		loop_remove(relay->loop, &relay->end[i]->gone_ref);
+	}
+}
+
+void relay_finish(struct relay *relay, unsigned patience_ms)
+{
+	uint64_t deadline = clock_now() + patience_ms * NS_PER_MSEC;
+
+	for (size_t i = 0; i < ARRAY_SIZE(relay->end); i++) {
+		struct relay_end *end = relay->end[i];
+
+		while (end->class->flush && end->class->flush(end) > 0) {
+			struct pollfd p = { .fd = end->out_fd, .events = POLLOUT };
+			uint64_t now = clock_now();
+
+			if (now >= deadline)
+				return;
+			(void)poll(&p, 1, (int)((deadline - now) / NS_PER_MSEC) + 1);
+		}
 	}
 }
 

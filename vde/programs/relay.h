@@ -59,12 +59,16 @@ struct relay_end {
 	bool readable; /* the loop has said that in_fd is readable */
 	bool more;     /* frames are left that in_fd does not tell of */
 	struct relay_counters counters;
+	/* Is shown each frame that comes from this end; NULL: nobody looks. Set before relay_new(). */
+	void (*seen)(void *context, const struct relay_frame *frame);
+	void *seen_context;
 	/* private to relay.c */
 	struct relay *relay;
 	loop_ref in_ref, out_ref, gone_ref;
 	uint32_t in_events, out_events; /* what the loop watches */
 	bool held;    /* a frame of this end waits for the other one to have room */
 	bool waiting; /* something waits for this end to have room */
+	bool closing; /* ends when what is there now has been carried */
 	int ended;    /* negative errno once next() has said that nothing will ever come again */
 	struct relay_frame frame; /* the held one */
 };
@@ -82,6 +86,15 @@ typedef void relay_ended(void *context, struct relay *relay, struct relay_end *e
 int relay_new(struct loop *loop, struct relay_end *one, struct relay_end *two, relay_ended *ended,
 	      void *context, struct relay **ret);
 void relay_free(struct relay *relay);
+
+/* END will get no more input: what it still holds is carried, then it is gone. */
+void relay_end_input(struct relay *relay, struct relay_end *end);
+
+/*
+ * Passes on what the ends have gathered, and waits at most PATIENCE_MS for them to take it: for when
+ * the loop has stopped, so that a stream does not end in the middle of a frame.
+ */
+void relay_finish(struct relay *relay, unsigned patience_ms);
 
 /* Carries no more; the ends stay open. */
 void relay_stop(struct relay *relay);

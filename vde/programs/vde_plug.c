@@ -13,16 +13,22 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/option.h"
+#include "vde/programs/end_stream.h"
+#include "vde/programs/end_vde.h"
 #include "vde/programs/plug_command.h"
-#include "vde/programs/plug_join.h"
 #include "vde/programs/plug_log.h"
+#include "vde/programs/relay.h"
+#include "vde/programs/signals.h"
 
-#define PROGRAM        "vde_plug"
-#define DEFAULT_DESCR  "vdeplug:"
-#define DEFAULT_MODE   0700
-#define COMMAND_MARK   "="
-#define STATUS_USAGE   255
-#define STATUS_NO_EXEC 127
+#pragma weak vde_strerror /* another build of the library, which lacks it, will do, too */
+
+#define PROGRAM         "vde_plug"
+#define DEFAULT_DESCR   "vdeplug:"
+#define DEFAULT_MODE    0700
+#define COMMAND_MARK    "="
+#define STATUS_USAGE    255
+#define STATUS_NO_EXEC  127
+#define FINISH_PATIENCE 1000 /* ms that a slow reader has for the last frames */
 
 struct settings {
 	struct daemon daemon;
@@ -96,7 +102,7 @@ static const struct option_program program = {
 	.operands = COMPLETE_DIRECTORY,
 };
 
-/* --- the command line --------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------------- */
 
 /* The index of the first `=` that stands alone; ARGC without one. */
 static int find_command_mark(int argc, char **argv)
@@ -135,7 +141,7 @@ static int parse_line(int argc, char **argv, struct settings *settings, int *ret
 	return 0;
 }
 
-/* --- login shell -------------------------------------------------------------------------- */
+/* --- login shell ---------------------------------------------------------------------- */
 
 static int refuse_login(const struct plug_log *log)
 {
@@ -152,17 +158,18 @@ static bool login_allowed(const struct settings *settings)
 	       settings->num_vnls == 0 && !settings->command;
 }
 
-/* --- running ------------------------------------------------------------------------------ */
+/* --- running -------------------------------------------------------------------------- */
 
 struct plug {
 	struct settings *settings;
-	struct loop *loop;
-	struct join *join;
 	struct plug_log *log;
-	VDECONN *conn[2];
+	struct loop *loop;
+	struct relay *relay;
+	int in_fd, out_fd; /* of a daemon's stream; owned */
 	struct plug_command command;
 	loop_ref command_ref;
 	bool told_to_stop;
+	bool failed;
 };
 
 static void on_signal(struct loop *loop, void *object, const siginfo_t *info)
@@ -174,32 +181,55 @@ static void on_signal(struct loop *loop, void *object, const siginfo_t *info)
 	loop_stop(loop, EXIT_SUCCESS);
 }
 
+/* SIGTERM, SIGINT and SIGHUP, but those that were ignored from the start (nohup). */
 static int plug_signals(struct plug *plug)
 {
+	int list[8];
+	size_t count = 0;
 	sigset_t set;
 
 	loop_end_signals(&set);
-	(void)signal(SIGPIPE, SIG_IGN); /* a reader that is gone shows as EPIPE */
-	return loop_signals(plug->loop, &set, on_signal, plug);
+	for (int number = 1; number <= SIGTERM && count < ARRAY_SIZE(list); number++)
+		if (sigismember(&set, number))
+			list[count++] = number;
+	return signals_watch(plug->loop, list, count, on_signal, plug);
 }
 
-static int plug_connect(struct plug *plug, int i)
+static void on_ended(void *context, struct relay *relay, struct relay_end *end, int reason)
+{
+	struct plug *plug = context;
+
+	(void)relay;
+	if (reason) {
+		plug->failed = true;
+		log_error_errno(reason, "%s", end->title);
+	}
+	loop_stop(plug->loop, EXIT_SUCCESS);
+}
+
+static void on_frame(void *context, const struct relay_frame *frame)
+{
+	plug_log_frame(context, frame->data, frame->len);
+}
+
+/* Opens network I. What was wrong is said in the words that the original used. */
+static int plug_open_network(struct plug *plug, int i, struct relay_end **ret)
 {
 	struct settings *settings = plug->settings;
 	const char *vnl = settings->vnl[i] ? settings->vnl[i] : "";
+	const char *title = *vnl ? vnl : "default switch";
 	VDECONN *conn = vde_open((char *)(uintptr_t)vnl, (char *)(uintptr_t)settings->descr,
 				 &settings->args[i]);
-	int code = errno;
+	int r = conn ? end_vde_new(conn, title, ret) : -errno;
 
-	if (!conn) {
-		const char *reason = vde_strerror();
+	if (r < 0) {
+		const char *reason = vde_strerror ? vde_strerror() : "";
 
-		(void)fprintf(stderr, "vde_open %s: %s\n", *vnl ? vnl : "default switch",
-			      *reason ? reason : strerror(code));
-		return -code;
+		(void)fprintf(stderr, "vde_open %s: %s\n", title, *reason ? reason : strerror(-r));
+		if (conn)
+			(void)vde_close(conn);
 	}
-	plug->conn[i] = conn;
-	return join_add_network(plug->join, conn);
+	return r;
 }
 
 /* The command has ended; its last frames are still in the pipe. */
@@ -209,98 +239,131 @@ static void on_command_end(struct loop *loop, void *object, int fd, uint32_t eve
 
 	(void)fd;
 	(void)events;
-	join_drain(plug->join);
-	loop_stop(loop, EXIT_SUCCESS);
+	loop_remove(loop, &plug->command_ref);
+	relay_end_input(plug->relay, relay_get_end(plug->relay, 1));
 }
 
 static const struct loop_class command_source = { "command", on_command_end };
 
-static int plug_add_command(struct plug *plug, int *ret_status)
+static int plug_open_command(struct plug *plug, struct relay_end **ret, int *ret_status)
 {
+	char **argv = plug->settings->command;
 	struct error error = { 0 };
-	int r = plug_command_start(&plug->command, plug->settings->command, &error);
+	int r = plug_command_start(&plug->command, argv, &error);
 
 	if (r < 0) {
 		log_error("%s", error_text(&error));
 		*ret_status = STATUS_NO_EXEC;
 		return r;
 	}
-	r = join_add_stream(plug->join, plug->command.in_fd, plug->command.out_fd);
-	if (r == 0 && plug->command.pid_fd >= 0)
+	if (plug->command.pid_fd >= 0)
 		r = loop_add(plug->loop, &command_source, plug->command.pid_fd, EPOLLIN, plug,
 			     &plug->command_ref);
+	if (r == 0)
+		r = end_stream_new(plug->command.in_fd, plug->command.out_fd, argv[0], ret);
+	if (r < 0)
+		log_error_errno(r, "cannot talk to '%s'", argv[0]);
 	return r;
 }
 
 /* A daemon's standard descriptors become /dev/null: the stream goes on on others. */
-static int plug_add_stdio(struct plug *plug)
+static int plug_open_stdio(struct plug *plug, struct relay_end **ret)
 {
-	int in_fd = STDIN_FILENO, out_fd = STDOUT_FILENO;
+	int in_fd = STDIN_FILENO, out_fd = STDOUT_FILENO, r;
 
 	if (plug->settings->daemon.detach) {
-		in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		if (in_fd < 0 || out_fd < 0)
-			return -errno;
+		in_fd = plug->in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		out_fd = plug->out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	}
-	return join_add_stream(plug->join, in_fd, out_fd);
-}
-
-/* Makes both sides. On failure *ret_status is the exit status, and what was wrong has been said. */
-static int plug_set_up(struct plug *plug, int *ret_status)
-{
-	int r = plug_connect(plug, 0);
-
-	*ret_status = EXIT_FAILURE;
-	if (r < 0)
-		return r;
-	if (plug->settings->num_vnls == 2)
-		return plug_connect(plug, 1);
-	if (plug->settings->command)
-		return plug_add_command(plug, ret_status);
-	r = plug_add_stdio(plug);
+	r = end_stream_new(in_fd, out_fd, "standard input and output", ret);
 	if (r < 0)
 		log_error_errno(r, "cannot use standard input and output");
 	return r;
 }
 
-static void plug_done(struct plug *plug)
+static int plug_open_second(struct plug *plug, struct relay_end **ret, int *ret_status)
 {
-	(void)plug_command_end(&plug->command, true); /* still there only after a failure */
-	loop_remove(plug->loop, &plug->command_ref);
-	join_free(plug->join);
-	for (size_t i = 0; i < ARRAY_SIZE(plug->conn); i++)
-		if (plug->conn[i])
-			(void)vde_close(plug->conn[i]);
-	loop_free(plug->loop);
+	if (plug->settings->num_vnls == 2)
+		return plug_open_network(plug, 1, ret);
+	if (plug->settings->command)
+		return plug_open_command(plug, ret, ret_status);
+	return plug_open_stdio(plug, ret);
+}
+
+/* Joins both sides. On failure *ret_status is the exit status, and what was wrong has been said. */
+static int plug_join(struct plug *plug, int *ret_status)
+{
+	struct relay_end *left, *right;
+	int r = plug_open_network(plug, 0, &left);
+
+	if (r < 0)
+		return r;
+	r = plug_open_second(plug, &right, ret_status);
+	if (r < 0) {
+		left->class->free(left);
+		return r;
+	}
+	if (plug->log->addresses) {
+		right->seen = on_frame;
+		right->seen_context = plug->log;
+	}
+	r = relay_new(plug->loop, left, right, on_ended, plug, &plug->relay);
+	if (r < 0)
+		log_error_errno(r, "cannot join '%s' and '%s'", left->title, right->title);
+	return r;
+}
+
+/* Everything up to the loop; the exit status of a failure, or 0. */
+static int plug_start(struct plug *plug)
+{
+	struct error error = { 0 };
+	int status = EXIT_FAILURE;
+	int r = loop_new(&plug->loop);
+
+	if (r < 0) {
+		log_error_errno(r, "cannot make an event loop");
+		return status;
+	}
+	if (plug_join(plug, &status) < 0)
+		return status;
+	r = plug_signals(plug);
+	if (r < 0) {
+		log_error_errno(r, "cannot watch signals");
+		return status;
+	}
+	if (daemon_ready(&plug->settings->daemon, &error) < 0) {
+		log_error("%s", error_text(&error));
+		return status;
+	}
+	return EXIT_SUCCESS;
 }
 
 static int plug_run(struct plug *plug)
 {
-	struct error error = { 0 };
-	int status, command_status;
+	int status = plug_start(plug), command_status, r;
 
-	if (loop_new(&plug->loop) < 0 || plug_signals(plug) < 0 ||
-	    join_new(&plug->join, plug->loop, plug->log) < 0) {
-		log_error_errno(errno, "cannot start");
-		return EXIT_FAILURE;
-	}
-	if (plug_set_up(plug, &status) < 0)
+	if (status)
 		return status;
-	if (daemon_ready(&plug->settings->daemon, &error) < 0) {
-		log_error("%s", error_text(&error));
-		return EXIT_FAILURE;
-	}
 	if (plug->settings->daemon.detach)
 		log_to_syslog(PROGRAM);
 	plug_log_event(plug->log, "START");
-	status = loop_run(plug->loop);
-	join_finish(plug->join);
+	r = loop_run(plug->loop);
+	relay_finish(plug->relay, FINISH_PATIENCE);
+	relay_free(TAKE_PTR(plug->relay)); /* before its descriptors go */
 	command_status = plug_command_end(&plug->command, plug->told_to_stop);
 	plug_log_event(plug->log, "STOP");
-	if (status < 0)
+	if (r < 0 || plug->failed)
 		return EXIT_FAILURE;
-	return status || plug->told_to_stop ? status : command_status;
+	return plug->told_to_stop ? EXIT_SUCCESS : command_status;
+}
+
+static void plug_done(struct plug *plug)
+{
+	relay_free(plug->relay);
+	(void)plug_command_end(&plug->command, true); /* still there only after a failure */
+	loop_free(plug->loop);
+	cleanup_close(&plug->in_fd);
+	cleanup_close(&plug->out_fd);
 }
 
 int main(int argc, char **argv)
@@ -311,7 +374,10 @@ int main(int argc, char **argv)
 		.descr = DEFAULT_DESCR,
 	};
 	struct plug_log log = { 0 };
-	struct plug plug = { .settings = &settings, .log = &log, .command = PLUG_COMMAND_INIT };
+	struct plug plug = {
+		.settings = &settings, .log = &log, .in_fd = -1, .out_fd = -1,
+		.command = PLUG_COMMAND_INIT,
+	};
 	bool login = argc > 0 && argv[0][0] == '-';
 	struct error error = { 0 };
 	int status;

@@ -116,7 +116,7 @@ static const struct option_program program = {
 	.operands = COMPLETE_COMMAND,
 };
 
-/* --- what was asked for ------------------------------------------------------------------- */
+/* --- what was asked for --------------------------------------------------------------- */
 
 static bool vnl_is_none(const char *vnl)
 {
@@ -211,7 +211,7 @@ static int vdens_plan(struct vdens *v, char **operands, int count, struct error 
 	return plan_operands(v, operands, count, error);
 }
 
-/* --- networks ----------------------------------------------------------------------------- */
+/* --- networks ------------------------------------------------------------------------- */
 
 static void junction_ended(void *context, struct relay *relay, struct relay_end *end, int reason)
 {
@@ -275,7 +275,7 @@ static int vdens_join(struct vdens *v, struct error *error)
 	return space_wait_made(&v->space, error);
 }
 
-/* --- the order of things ------------------------------------------------------------------ */
+/* --- the order of things -------------------------------------------------------------- */
 
 /* By unshare(2), and if that fails by clone(2), unless one of them was asked for. */
 static int vdens_start(struct vdens *v, struct error *error)

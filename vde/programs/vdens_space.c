@@ -38,7 +38,7 @@ struct message {
 	struct error error;
 };
 
-/* --- messages ----------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------------------- */
 
 static int message_send(int socket_fd, const struct message *message, int fd)
 {
@@ -84,7 +84,7 @@ static int message_receive(int socket_fd, struct message *ret)
 	return 1;
 }
 
-/* --- the child: namespaces ---------------------------------------------------------------- */
+/* --- the child: namespaces ------------------------------------------------------------ */
 
 static int namespace_flags(const struct space_plan *plan)
 {
@@ -231,7 +231,7 @@ static int furnish_space(const struct space_plan *plan, int socket_fd, struct er
 	return resolv_apply(plan, error);
 }
 
-/* --- the child: capabilities and command -------------------------------------------------- */
+/* --- the child: capabilities and command ---------------------------------------------- */
 
 static const int kept_capabilities[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
 					 CAP_NET_BROADCAST };
@@ -290,7 +290,7 @@ static void space_child(const struct space_plan *plan, enum space_method method,
 	(void)message_send(socket_fd, &failed, -1); /* nobody is left to tell if this fails */
 }
 
-/* --- the parent --------------------------------------------------------------------------- */
+/* --- the parent ----------------------------------------------------------------------- */
 
 /* fork(2) straight into the namespaces. */
 static pid_t clone_into(int flags)

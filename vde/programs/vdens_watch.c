@@ -16,23 +16,25 @@
 
 static const int watched[] = { SIGCHLD, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 };
 
-static bool we_are_in_foreground(void)
-{
-	auto_close int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
-
-	return terminal >= 0 && tcgetpgrp(terminal) == getpgrp();
-}
-
 /*
- * A shell that stops itself ("suspend") gives the terminal back to our group first: then we have to
- * stop, too, or whoever started us would never get it. A command in our own group was stopped by
- * the terminal, which stopped us as well.
+ * The command has stopped while it had the terminal: a shell that suspends itself, say. Whoever
+ * started us waits for us, so we have to stop, too. Later the terminal is given back to the command's
+ * group, if it is ours to give by then. A command in our own group was stopped by the terminal, which
+ * stopped us as well.
  */
 static void watch_stopped(const struct watch *watch)
 {
-	if (getpgid(watch->pid) == getpgrp() || !we_are_in_foreground())
+	auto_close int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	pid_t group = getpgid(watch->pid), foreground;
+
+	if (terminal < 0 || group == getpgrp())
+		return;
+	foreground = tcgetpgrp(terminal);
+	if (foreground != group && foreground != getpgrp())
 		return;
 	(void)kill(getpid(), SIGSTOP);
+	if (foreground == group && tcgetpgrp(terminal) == getpgrp())
+		(void)tcsetpgrp(terminal, group);
 	(void)kill(watch->pid, SIGCONT);
 }
 

@@ -120,12 +120,22 @@ static void send_command(struct vdeterm *t, const char *command, enum phase phas
 	}
 }
 
+/* Blanks at the end, as completion leaves them, are no part of the command: consoles take them so. */
 static void run_command(struct vdeterm *t, const char *command)
 {
+	size_t len = strlen(command);
+
+	while (len && (command[len - 1] == ' ' || command[len - 1] == '\t'))
+		len--;
 	free(t->command);
-	t->command = strdup(command);
+	t->command = strndup(command, len);
 	loop_remove(t->loop, &t->input_ref);
-	send_command(t, command, PHASE_COMMAND);
+	if (t->command) {
+		send_command(t, t->command, PHASE_COMMAND);
+	} else {
+		log_error("out of memory");
+		end(t, STATUS_FAILED);
+	}
 }
 
 /* The next line of a script, with its newline cut off, or NULL; the last one may lack a newline. */
@@ -191,7 +201,6 @@ static void remember(const char *line)
 /* Readline has a line (malloc'd), or NULL at the end of the input. */
 static void line_entered(char *line)
 {
-	auto_free char *owned = line;
 	struct vdeterm *t = the_terminal;
 	const char *command = line ? line + strspn(line, " \t") : NULL;
 
@@ -204,6 +213,7 @@ static void line_entered(char *line)
 		remember(command);
 		run_command(t, command);
 	}
+	free(line);
 }
 
 static void script_input(struct vdeterm *t)
@@ -280,7 +290,7 @@ static void on_prompt(struct vdeterm *t)
 		mgmt_reply_done(&t->answer);
 		ask_words(t, t->asking + 1);
 	} else if (t->phase == PHASE_COMMAND) {
-		plugins_changed = t->code == 0 && t->command && str_starts(t->command, "plugin/");
+		plugins_changed = t->code == 0 && str_starts(t->command, "plugin/");
 		if (t->interactive && plugins_changed)
 			ask_words(t, 0);
 		else
@@ -296,7 +306,7 @@ static void on_result(struct vdeterm *t, const struct mgmt_item *item)
 	if (t->interactive)
 		(void)puts(item->text);
 	else if (item->number)
-		log_error("%s: %s", t->command ? t->command : t->path, item->text);
+		log_error("%s: %s", t->command, item->text);
 }
 
 static void on_text(struct vdeterm *t, const struct mgmt_item *item)

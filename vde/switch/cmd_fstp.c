@@ -87,11 +87,10 @@ static int cmd_fstp_bonus(struct command_call *call)
 
 	if (r == 0 && (values[2] < INT32_MIN || values[2] > INT32_MAX))
 		r = -EINVAL;
-	return r < 0 ? r
-		     : stp_set_bonus(call->sw, vlan, (unsigned)values[1], (int32_t)values[2]);
+	return r < 0 ? r : stp_set_bonus(call->sw, vlan, (unsigned)values[1], (int32_t)values[2]);
 }
 
-/* --- listing ----------------------------------------------------------------------------------- */
+/* --- listing -------------------------------------------------------------------------- */
 
 /* What is common to both forms of a VLAN's listing. */
 struct fstp_view {
@@ -183,9 +182,10 @@ static void text_vlan(struct command_call *call, const struct fstp_view *view)
 		      e->root_port ? "" : "ROOTSWITCH", e->running ? "" : "FSTP IS DISABLED");
 	strbuf_printf(call->out, " ++ root %s\n", format_id(e->root, text));
 	strbuf_printf(call->out, " ++ designated %s\n", format_id(view->designated, text));
-	strbuf_printf(call->out, " ++ rootport %04u cost %" PRIu32 " age %lu bonusport %04u "
-		      "bonuscost %" PRId32 "\n", view->root_port, e->root_cost, view->age,
-		      e->bonus_port, e->bonus_cost);
+	strbuf_printf(call->out,
+		      " ++ rootport %04u cost %" PRIu32 " age %lu bonusport %04u "
+		      "bonuscost %" PRId32 "\n",
+		      view->root_port, e->root_cost, view->age, e->bonus_port, e->bonus_cost);
 	walk_ports(call, view, text_port);
 }
 

@@ -8,6 +8,7 @@
 #include "vde/switch/command.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/outq.h"
+#include "vde/switch/sandbox.h"
 
 static int cmd_ds_showinfo(struct command_call *call)
 {
@@ -24,7 +25,7 @@ static int cmd_ds_showinfo(struct command_call *call)
 	return 0;
 }
 
-/* --- help --------------------------------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------------------- */
 
 static void help_row(struct command_call *call, const char *path, const char *syntax,
 		     const char *help)
@@ -60,7 +61,7 @@ static int cmd_help(struct command_call *call)
 	return 0;
 }
 
-/* --- the session, the switch ------------------------------------------------------------------------------ */
+/* --- the session, the switch ---------------------------------------------------------- */
 
 static int cmd_logout(struct command_call *call)
 {
@@ -116,7 +117,12 @@ static int cmd_showinfo(struct command_call *call)
 
 static int cmd_load(struct command_call *call)
 {
-	return console_run_file(call->sw, call->console, call->argument, call->out);
+	struct error error = { 0 };
+	int r = console_run_file(call->sw, call->console, call->argument, call->out);
+
+	if (r < 0 && sandbox_explain(call->sw, r, call->argument, &error))
+		strbuf_printf(call->out, "%s\n", error_text(&error));
+	return r;
 }
 
 static const struct command general_rows[] = {
@@ -131,7 +137,7 @@ static const struct command general_rows[] = {
 };
 const struct command_table general_commands = { general_rows, ARRAY_SIZE(general_rows) };
 
-/* --- debug ------------------------------------------------------------------------------------------------- */
+/* --- debug ---------------------------------------------------------------------------- */
 
 static void debug_row(struct command_call *call, const struct debug *d)
 {

@@ -8,7 +8,7 @@
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
 
-/* --- the switch -------------------------------------------------------------------------------------- */
+/* --- the switch ----------------------------------------------------------------------- */
 
 static int cmd_port_showinfo(struct command_call *call)
 {
@@ -49,7 +49,7 @@ static int cmd_port_sethub(struct command_call *call)
 	return 0;
 }
 
-/* --- one port ------------------------------------------------------------------------------------------- */
+/* --- one port ------------------------------------------------------------------------- */
 
 /* The port of a command's first number; -EINVAL: no port can have it. -ENXIO: there is none. */
 static int port_of(const struct vde_switch *sw, long long number, struct port **ret)
@@ -187,7 +187,7 @@ static int cmd_port_epclose(struct command_call *call)
 	return 0;
 }
 
-/* --- listings --------------------------------------------------------------------------------------------- */
+/* --- listings ------------------------------------------------------------------------- */
 
 typedef void print_port(struct command_call *call, const struct port *port);
 
@@ -309,14 +309,19 @@ static int cmd_port_allprint(struct command_call *call)
 
 void command_text_counters(struct strbuf *out, const struct counters *counters)
 {
-	strbuf_printf(out, " in %llu packets %llu bytes, out %llu packets %llu bytes, dropped",
+	uint64_t dropped = 0;
+
+	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
+		dropped += counters->drops[reason];
+	strbuf_printf(out, " in %llu packets %llu bytes, out %llu packets %llu bytes, dropped %llu",
 		      (unsigned long long)counters->in.packets,
 		      (unsigned long long)counters->in.bytes,
 		      (unsigned long long)counters->out.packets,
-		      (unsigned long long)counters->out.bytes);
+		      (unsigned long long)counters->out.bytes, (unsigned long long)dropped);
 	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
-		strbuf_printf(out, " %s=%llu", drop_reason_name(reason),
-			      (unsigned long long)counters->drops[reason]);
+		if (counters->drops[reason])
+			strbuf_printf(out, " %s=%llu", drop_reason_name(reason),
+				      (unsigned long long)counters->drops[reason]);
 	strbuf_putc(out, '\n');
 }
 

@@ -46,7 +46,7 @@ static int cmd_vlan_delport(struct command_call *call)
 	return change_port(call, vlan_del_port);
 }
 
-/* --- listings --------------------------------------------------------------------------------------------- */
+/* --- listings ------------------------------------------------------------------------- */
 
 static void print_member(struct command_call *call, const struct vlan *vlan, const struct port *port)
 {

@@ -25,7 +25,7 @@ const struct command_table *const command_tables[] = {
 	&fstp_commands,    &port_commands,  &vlan_commands,   &capture_commands, NULL,
 };
 
-/* --- words ------------------------------------------------------------------------------------------- */
+/* --- words ---------------------------------------------------------------------------- */
 
 static const char *skip_blanks(const char *text)
 {
@@ -65,7 +65,7 @@ int command_optional_number(const char *text, long long max, long long *ret)
 	return *text ? command_number(text, 0, max, ret) : 0;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------- */
 
 void command_greeting(struct strbuf *out)
 {
@@ -96,7 +96,7 @@ static void put_data_block(struct strbuf *out, const struct strbuf *text)
 	strbuf_puts(out, ".\n");
 }
 
-/* --- finding and running --------------------------------------------------------------------------------- */
+/* --- finding and running -------------------------------------------------------------- */
 
 /* What a line turned out to name. */
 struct found {
@@ -156,6 +156,13 @@ static int run_json(const struct found *found, struct command_call *call, struct
 	return r;
 }
 
+static bool has_block(const struct found *found, const struct strbuf *text, bool as_json)
+{
+	if (as_json)
+		return text->len > 0;
+	return found->flags & COMMAND_TEXT || (found->flags & COMMAND_EXPLAIN && text->len > 0);
+}
+
 /* Runs what was found; LINE's argument is cut at its end. */
 static int run_found(struct vde_switch *sw, struct console *console, const struct found *found,
 		     const char *line, bool as_json, struct strbuf *out)
@@ -176,7 +183,9 @@ static int run_found(struct vde_switch *sw, struct console *console, const struc
 		r = found_run(found, &call);
 	if (text.error)
 		return -ENOMEM;
-	if (as_json ? text.len > 0 : (found->flags & COMMAND_TEXT) != 0)
+	if (r == COMMAND_TAKEN)
+		return r;
+	if (has_block(found, &text, as_json))
 		put_data_block(out, &text);
 	else /* what `load` echoes is not a block */
 		strbuf_append(out, strbuf_text(&text), text.len);
@@ -197,12 +206,12 @@ int console_run_line(struct vde_switch *sw, struct console *console, const char 
 		r = run_found(sw, console, &found, line, as_json, out);
 	if (r == COMMAND_LOGOUT || r == COMMAND_SHUTDOWN)
 		strbuf_puts(out, "9999 END OF SESSION");
-	else
+	else if (r != COMMAND_TAKEN)
 		command_result(out, MIN(r, 0));
 	return r;
 }
 
-/* --- files of commands -------------------------------------------------------------------------------------- */
+/* --- files of commands ---------------------------------------------------------------- */
 
 /* The whole of a regular file, as a string that the caller frees. */
 static int read_file(const char *path, char **ret)

@@ -8,10 +8,11 @@
  *	(newline) vde$                         the prompt
  *
  * Any number of commands may be in flight: they are answered in order. While a client does not
- * read its answers (OUTPUT_PAUSE), its input is left alone. Some old clients send a command
- * without a newline: on a socket, text that has waited LINE_PATIENCE for one is a line. Asynchronous lines (debug.c) that find
- * OUTPUT_LIMIT bytes waiting are dropped and counted. A line above LINE_LIMIT is an error, and
- * skipped up to its end.
+ * read its answers (OUTPUT_PAUSE), its input is left alone. Asynchronous lines (debug.c) that find
+ * OUTPUT_LIMIT bytes waiting are dropped and counted.
+ *
+ * Some old clients send a command without a newline: on a socket, text that has waited
+ * LINE_PATIENCE for one is a line. A line above LINE_LIMIT is an error, and skipped up to its end.
  */
 #include "vde/switch/console.h"
 
@@ -29,6 +30,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/switch/command.h"
+#include "vde/switch/datasock.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
@@ -59,6 +61,7 @@ struct console {
 
 struct console_set {
 	int listen_fd;
+	bool inherited; /* the service manager's socket: its name stays when we go */
 	loop_ref listen_ref;
 	struct console *slots[CONSOLE_MAX];
 };
@@ -75,7 +78,7 @@ unsigned console_slot(const struct console *c)
 	return c->slot;
 }
 
-/* --- output ------------------------------------------------------------------------------------------ */
+/* --- output --------------------------------------------------------------------------- */
 
 static void console_destroy(void *object)
 {
@@ -104,7 +107,7 @@ static void console_close(struct console *c)
 	loop_timer_cancel(sw->loop, &c->patience);
 	loop_remove(sw->loop, &c->in_ref);
 	loop_remove(sw->loop, &c->out_ref);
-	plugin_host_event(sw, "mgmt/-", c->in_fd);
+	plugin_host_event(sw, DEBUG_MGMT_MINUS, c->in_fd);
 	c->ended = true;
 	if (!c->is_stdin)
 		(void)close(c->in_fd);
@@ -195,7 +198,7 @@ void console_async(struct vde_switch *sw, unsigned slot, const char *text, size_
 		console_flush(c);
 }
 
-int console_take_fd(struct vde_switch *sw, struct console *c)
+int console_take_fd(struct vde_switch *sw, struct console *c, struct strbuf *queued)
 {
 	int fd;
 
@@ -205,11 +208,13 @@ int console_take_fd(struct vde_switch *sw, struct console *c)
 	fd = fcntl(c->in_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
+	*queued = c->out;
+	c->out = (struct strbuf){ 0 };
 	c->ended = true;
 	return fd;
 }
 
-/* --- input --------------------------------------------------------------------------------------------- */
+/* --- input ---------------------------------------------------------------------------- */
 
 static void console_end(struct console *c)
 {
@@ -283,6 +288,10 @@ static void console_advance(struct console *c)
 	else
 		loop_timer_cancel(c->sw->loop, &c->patience);
 	console_flush(c);
+	/* A full buffer held lines up, and the peer took all of it at once: no event will come. */
+	if (console_live(c) && !c->ended && c->out.len < OUTPUT_PAUSE && c->in.len &&
+	    memchr(c->in.data, '\n', c->in.len))
+		loop_task_add(c->sw->loop, &c->resume);
 }
 
 /* Half a line has waited long enough. */
@@ -363,7 +372,7 @@ static void stdout_ready(struct loop *loop, void *object, int fd, uint32_t event
 
 static const struct loop_class stdout_class = { "standard output", stdout_ready };
 
-/* --- coming ---------------------------------------------------------------------------------------------- */
+/* --- coming --------------------------------------------------------------------------- */
 
 static void console_greet(struct console *c)
 {
@@ -410,7 +419,7 @@ int console_adopt(struct vde_switch *sw, int fd)
 		console_close(c);
 		return r;
 	}
-	plugin_host_event(sw, "mgmt/+", fd);
+	plugin_host_event(sw, DEBUG_MGMT_PLUS, fd);
 	console_greet(c);
 	console_flush(c);
 	return 0;
@@ -425,6 +434,8 @@ static void mgmt_ready(struct loop *loop, void *object, int fd, uint32_t events)
 	for (int i = 0; i < CONSOLE_MAX; i++) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (client < 0 && (errno == EMFILE || errno == ENFILE))
+			datasock_out_of_descriptors(sw, fd);
 		if (client < 0)
 			return;
 		(void)console_adopt(sw, client); /* a refusal has been told to the client */
@@ -471,7 +482,8 @@ static int console_start_mgmt(struct vde_switch *sw, struct error *error)
 	if (r < 0)
 		return error_set_errno(error, -r, "management socket '%s'", sw->settings.mgmt);
 	sw->consoles->listen_fd = daemon_inherited_socket(sw->mgmt);
-	r = sw->consoles->listen_fd >= 0 ? 0 : console_listen(sw, error);
+	sw->consoles->inherited = sw->consoles->listen_fd >= 0;
+	r = sw->consoles->inherited ? 0 : console_listen(sw, error);
 	if (r < 0)
 		return r;
 	r = loop_add(sw->loop, &mgmt_class, sw->consoles->listen_fd, EPOLLIN, sw,
@@ -568,7 +580,8 @@ void console_free(struct vde_switch *sw)
 	loop_remove(sw->loop, &sw->consoles->listen_ref);
 	if (sw->consoles->listen_fd >= 0) {
 		(void)close(sw->consoles->listen_fd);
-		(void)unlink(sw->mgmt);
+		if (!sw->consoles->inherited)
+			(void)unlink(sw->mgmt);
 	}
 	free(sw->consoles);
 	sw->consoles = NULL;

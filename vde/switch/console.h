@@ -26,6 +26,7 @@ enum command_flags {
 	COMMAND_TEXT = 1 << 0, /* prints a data block (maybe empty), even when it then fails */
 	COMMAND_JSON = 1 << 1, /* understands call->json: writes one object or array */
 	COMMAND_MENU = 1 << 2, /* a heading of `help`; cannot be run */
+	COMMAND_EXPLAIN = 1 << 3, /* a data block only when there is text: why it failed */
 };
 
 /* 0, or a negative errno that becomes the result line; COMMAND_* below; never blocks. */
@@ -93,10 +94,10 @@ unsigned console_slot(const struct console *console);
 
 /*
  * For a command that goes on with the connection by itself (COMMAND_TAKEN): a duplicate of its
- * descriptor, which the caller owns. The console ends when what is queued was written. -ENOTSOCK
- * for standard input and files.
+ * descriptor, which the caller owns. What the client has still to get is moved to QUEUED (empty), and
+ * comes before anything the caller sends; the console ends. -ENOTSOCK for standard input and files.
  */
-int console_take_fd(struct vde_switch *sw, struct console *console);
+int console_take_fd(struct vde_switch *sw, struct console *console, struct strbuf *queued);
 
 /* Adds a connection (fd owned from here on); closed with a word when there are too many. */
 int console_adopt(struct vde_switch *sw, int fd);

@@ -10,13 +10,15 @@
  * connected pairs, so that a burst is bounded by the socket's buffer and not lost or stalled.
  *
  * A stranger can only hurt itself: whoever has connected and not sent a valid request within
- * REQUEST_TIMEOUT is closed; above --max-pending the oldest of them goes; when descriptors run
- * out, a reserved one lets the connection be taken and closed.
+ * REQUEST_TIMEOUT is closed; above --max-pending, and when descriptors run out, the oldest of them
+ * goes; when there is none, a reserved descriptor lets the new connection be taken and closed.
  */
 #include "vde/switch/datasock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -51,10 +53,12 @@ struct pending {
 struct control {
 	struct vde_switch *sw;
 	int listen_fd;
+	char *path; /* of ctl, owned */
 	loop_ref listen_ref;
 	int reserve_fd; /* given up for a moment when descriptors run out */
 	gid_t gid;      /* of the sockets; (gid_t)-1: leave it */
 	bool made_dir;
+	bool inherited; /* the service manager's socket: its name stays when we go */
 	struct pending pending; /* ring, oldest first */
 	int num_pending;
 	struct loop_timer timer; /* of the oldest */
@@ -71,7 +75,7 @@ void datasock_raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* then fewer ports fit: they are refused */
 }
 
-/* --- frames ------------------------------------------------------------------------------------------ */
+/* --- frames --------------------------------------------------------------------------- */
 
 static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
 {
@@ -149,7 +153,7 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };
 
-/* --- joining ------------------------------------------------------------------------------------------- */
+/* --- joining -------------------------------------------------------------------------- */
 
 /*
  * Who uses the port: the owner of the plug's socket. Only root may show a socket that is not its
@@ -327,7 +331,7 @@ static int plug_join(struct control *control, int *control_fd, const struct vde_
 	return 0;
 }
 
-/* --- requests --------------------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------- */
 
 static void pending_arm(struct control *control)
 {
@@ -439,20 +443,23 @@ static int pending_add(struct control *control, int fd)
 	return 0;
 }
 
-/* No descriptor is left: takes the connection with the reserved one and closes it at once. */
-static void control_shed(struct control *control)
+void datasock_out_of_descriptors(struct vde_switch *sw, int listen_fd)
 {
+	struct control *control = sw->control;
 	int fd;
 
+	if (control->num_pending) {
+		pending_close(control->pending.next);
+		return;
+	}
 	if (control->reserve_fd < 0)
 		return;
 	(void)close(control->reserve_fd);
-	fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
 	control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	complain(control, "no descriptors left, connection refused, ports ",
-		 control->sw->num_ports);
+	complain(control, "no descriptors left, connection refused, ports ", sw->num_ports);
 }
 
 static void control_ready(struct loop *loop, void *object, int fd, uint32_t events)
@@ -464,11 +471,10 @@ static void control_ready(struct loop *loop, void *object, int fd, uint32_t even
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		auto_close int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (client < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				control_shed(control);
+		if (client < 0 && (errno == EMFILE || errno == ENFILE))
+			datasock_out_of_descriptors(control->sw, fd);
+		if (client < 0)
 			return;
-		}
 		if (pending_add(control, client) == 0)
 			(void)TAKE_FD(client);
 	}
@@ -476,7 +482,7 @@ static void control_ready(struct loop *loop, void *object, int fd, uint32_t even
 
 static const struct loop_class control_class = { "control socket", control_ready };
 
-/* --- the directory ------------------------------------------------------------------------------------------ */
+/* --- the directory -------------------------------------------------------------------- */
 
 /* A directory is searched by whoever may read or write in it. */
 static mode_t with_search(mode_t mode)
@@ -493,6 +499,22 @@ static void derive_modes(struct switch_settings *settings)
 		settings->mode = settings->dir_mode & 0666;
 }
 
+/* Permissions and group of the directory; one that a service manager keeps is left as it is. */
+static int control_set_dir(struct control *control, struct error *error)
+{
+	struct vde_switch *sw = control->sw;
+
+	if (control->listen_fd >= 0)
+		return 0;
+	if (control->gid != (gid_t)-1 && chown(sw->dir, (uid_t)-1, control->gid) < 0)
+		return error_set_errno(error, errno,
+				       "cannot give '%s' to the group %s (you must be a member of it)",
+				       sw->dir, sw->settings.group);
+	if (chmod(sw->dir, sw->settings.dir_mode) < 0)
+		return error_set_errno(error, errno, "cannot set the permissions of '%s'", sw->dir);
+	return 0;
+}
+
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
 {
 	struct vde_switch *sw = control->sw;
@@ -504,35 +526,64 @@ static int control_make_dir(struct control *control, const char *dir, struct err
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);
-	if (control->gid != (gid_t)-1 && chown(sw->dir, (uid_t)-1, control->gid) < 0)
-		return error_set_errno(error, errno,
-				       "cannot give '%s' to the group %s (you must be a member of it)",
-				       dir, sw->settings.group);
-	if (chmod(sw->dir, sw->settings.dir_mode) < 0)
-		return error_set_errno(error, errno, "cannot set the permissions of '%s'", dir);
-	return 0;
+	if (asprintf(&control->path, "%s/ctl", sw->dir) < 0) {
+		control->path = NULL;
+		return error_set_errno(error, ENOMEM, "control socket");
+	}
+	control->listen_fd = daemon_inherited_socket(control->path);
+	control->inherited = control->listen_fd >= 0;
+	return control_set_dir(control, error);
 }
 
 static int control_listen(struct control *control, struct error *error)
 {
-	auto_free char *path = NULL;
-	int fd;
+	const struct switch_settings *settings = &control->sw->settings;
+	int fd = control->listen_fd;
 
-	if (asprintf(&path, "%s/ctl", control->sw->dir) < 0) {
-		path = NULL;
-		return error_set_errno(error, ENOMEM, "control socket");
-	}
-	fd = daemon_inherited_socket(path);
 	if (fd < 0)
-		fd = io_listen_unix(path, control->sw->settings.mode, control->gid, LISTEN_BACKLOG);
+		fd = io_listen_unix(control->path, settings->mode, control->gid, LISTEN_BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
 				 "Could not bind to '%s': another switch answers there; "
-				 "stop it or choose another directory with -s", path);
+				 "stop it or choose another directory with -s", control->path);
 	if (fd < 0)
-		return error_set_errno(error, -fd, "Could not bind to '%s'", path);
+		return error_set_errno(error, -fd, "Could not bind to '%s'", control->path);
 	control->listen_fd = fd;
 	return 0;
+}
+
+/* PORT.FD of a switch, or .PID-N of a client. */
+static bool is_data_name(const char *name)
+{
+	static const char digits[] = "0123456789";
+	size_t dot = name[0] == '.' ? 1 : 0, first = strspn(name + dot, digits);
+	const char *rest = name + dot + first;
+
+	return first && rest[0] == (dot ? '-' : '.') && rest[1] &&
+	       rest[1 + strspn(rest + 1, digits)] == '\0';
+}
+
+/*
+ * Removes the data sockets that a switch, or clients, left here when they were killed: nobody is
+ * behind them. They would keep the directory from being removed at the end.
+ */
+static void control_sweep(const struct control *control)
+{
+	auto_closedir DIR *dir = opendir(control->sw->dir);
+	const struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		char path[PATH_MAX];
+		auto_close int fd = -1;
+		int len = snprintf(path, sizeof(path), "%s/%s", control->sw->dir, entry->d_name);
+
+		if (len >= (int)sizeof(path) || !is_data_name(entry->d_name))
+			continue;
+		fd = io_connect_unix(path, SOCK_DGRAM);
+		if (fd == -ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+			(void)unlink(path); /* if it cannot be, it stays, as it did before */
+	}
 }
 
 int datasock_open(struct vde_switch *sw, struct error *error)
@@ -555,6 +606,7 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 		r = control_listen(control, error);
 	if (r < 0)
 		return r;
+	control_sweep(control);
 	r = loop_add(sw->loop, &control_class, control->listen_fd, EPOLLIN, control,
 		     &control->listen_ref);
 	return r < 0 ? error_set_errno(error, -r, "control socket") : 0;
@@ -563,7 +615,6 @@ int datasock_open(struct vde_switch *sw, struct error *error)
 void datasock_close(struct vde_switch *sw)
 {
 	struct control *control = sw->control;
-	auto_free char *path = NULL;
 
 	if (!control)
 		return;
@@ -573,15 +624,14 @@ void datasock_close(struct vde_switch *sw)
 	loop_remove(sw->loop, &control->listen_ref);
 	if (control->listen_fd >= 0) {
 		(void)close(control->listen_fd);
-		if (asprintf(&path, "%s/ctl", sw->dir) >= 0)
-			(void)unlink(path);
-		else
-			path = NULL;
+		if (!control->inherited)
+			(void)unlink(control->path);
 	}
-	if (sw->dir && (control->listen_fd >= 0 || control->made_dir))
+	if (!control->inherited && (control->listen_fd >= 0 || control->made_dir))
 		(void)rmdir(sw->dir); /* others' files may be in it: then it stays */
 	if (control->reserve_fd >= 0)
 		(void)close(control->reserve_fd);
+	free(control->path);
 	free(control);
 	sw->control = NULL;
 }

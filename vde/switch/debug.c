@@ -180,8 +180,12 @@ static void debug_switch(struct vde_switch *sw, unsigned slot, const char *prefi
 		if (!d->help || !str_starts(d->path, prefix))
 			continue;
 		++*ret_matched;
-		*ret_changed += !(d->subscribers & bit) == on;
-		d->subscribers = on ? d->subscribers | bit : d->subscribers & ~bit;
+		if (!(d->subscribers & bit) != on)
+			continue;
+		++*ret_changed;
+		d->subscribers ^= bit;
+		if (d->changed)
+			d->changed(d);
 	}
 }
 

@@ -38,6 +38,8 @@ struct debug {
 	int tag;    /* shown in octal */
 	uint64_t subscribers; /* a bit a console slot */
 	void *owner;          /* the plug-in's object; NULL: built in */
+	/* Called when `subscribers` has changed; set by the owner, NULL: nobody asks. */
+	void (*changed)(const struct debug *category);
 	struct debug *next;
 };
 

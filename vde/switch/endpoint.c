@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plugin_host.h"
 
 #define FLUSH_BATCH 64
 
@@ -133,8 +134,11 @@ void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *
 		port_activity_changed(sw, port);
 	}
 	DEBUG(sw, EP_PLUS, "Port %02u FD %2d", port->number, ep->id);
-	if (ep->descr[0])
-		DEBUG(sw, PORT_DESCR, "Port %02u FD %2d -> \"%s\"", port->number, ep->id, ep->descr);
+	plugin_host_event(sw, DEBUG_EP_PLUS, (int)port->number, ep->id);
+	if (!ep->descr[0])
+		return;
+	DEBUG(sw, PORT_DESCR, "Port %02u FD %2d -> \"%s\"", port->number, ep->id, ep->descr);
+	plugin_host_event(sw, DEBUG_PORT_DESCR, (int)port->number, ep->id, ep->descr);
 }
 
 static void endpoint_unlink(struct endpoint *ep)
@@ -157,6 +161,7 @@ void endpoint_close(struct vde_switch *sw, struct endpoint *ep)
 	outq_clear(&ep->queue, &sw->chunks);
 	endpoint_unlink(ep);
 	DEBUG(sw, EP_MINUS, "Port %02u FD %2d", ep->port->number, ep->id);
+	plugin_host_event(sw, DEBUG_EP_MINUS, (int)ep->port->number, ep->id);
 	if (!port_active(ep->port))
 		port_activity_changed(sw, ep->port);
 	ep->class->close(sw, ep);

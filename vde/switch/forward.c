@@ -41,7 +41,7 @@
 _Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
 _Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
 
-/* --- the MAC table's time and events ------------------------------------------------------------ */
+/* --- the MAC table's time and events -------------------------------------------------- */
 
 uint32_t forward_mac_now(const struct vde_switch *sw)
 {
@@ -50,11 +50,18 @@ uint32_t forward_mac_now(const struct vde_switch *sw)
 
 #define HASH_TEXT(mac) (mac)[0], (mac)[1], (mac)[2], (mac)[3], (mac)[4], (mac)[5]
 
+/* What plug-ins get of an address. */
+static uint64_t hash_key(const uint8_t mac[ETHER_ADDR_SIZE], uint16_t vlan)
+{
+	return ether_mac_number(mac) | (uint64_t)vlan << 48;
+}
+
 static void hash_removed(struct vde_switch *sw, const uint8_t mac[ETHER_ADDR_SIZE], uint16_t vlan,
 			 unsigned port)
 {
 	DEBUG(sw, HASH_MINUS, "%02x:%02x:%02x:%02x:%02x:%02x VLAN %02x:%02x Port %u", HASH_TEXT(mac),
 	      vlan >> 8, vlan & 0xff, port);
+	plugin_host_event(sw, DEBUG_HASH_MINUS, hash_key(mac, vlan));
 }
 
 static void hash_added(struct vde_switch *sw, const uint8_t mac[ETHER_ADDR_SIZE], uint16_t vlan,
@@ -62,6 +69,7 @@ static void hash_added(struct vde_switch *sw, const uint8_t mac[ETHER_ADDR_SIZE]
 {
 	DEBUG(sw, HASH_PLUS, "%02x:%02x:%02x:%02x:%02x:%02x VLAN %02x:%02x Port %u", HASH_TEXT(mac),
 	      vlan >> 8, vlan & 0xff, port);
+	plugin_host_event(sw, DEBUG_HASH_PLUS, hash_key(mac, vlan));
 }
 
 struct forget {
@@ -126,7 +134,7 @@ void forward_gc_restart(struct vde_switch *sw)
 	forward_gc_arm(sw);
 }
 
-/* --- memory --------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------- */
 
 int forward_new(struct vde_switch *sw)
 {
@@ -173,7 +181,7 @@ uint8_t *forward_buffer(struct forward *f, unsigned i)
 	return f->buffers + f->buffer_size * i + FORWARD_HEADROOM;
 }
 
-/* --- output ---------------------------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------------------- */
 
 /* The pieces of a frame as it leaves; returns how many. */
 static unsigned frame_pieces(const struct frame *frame, bool leaves_tagged,
@@ -279,6 +287,8 @@ void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *v
 	struct mmsghdr msg = { .msg_hdr = { .msg_iov = iov } };
 
 	memcpy(frame.tag, &tag, sizeof(tag));
+	if (capture_wants(sw, port))
+		capture_frame(sw, port, CAPTURE_OUT, data, len);
 	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
 		msg.msg_hdr.msg_iovlen =
 			frame_pieces(&frame, vlan_is_tagged(vlan, port->number), iov, &msg.msg_len);
@@ -286,7 +296,7 @@ void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *v
 	}
 }
 
-/* --- input ------------------------------------------------------------------------------------------ */
+/* --- input ---------------------------------------------------------------------------- */
 
 static void drop_in(struct endpoint *ep, enum drop_reason reason)
 {

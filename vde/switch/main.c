@@ -52,7 +52,9 @@ static int switch_start(struct vde_switch *sw, struct error *error)
 		return error_set_errno(error, -r, "cannot start");
 	if (sw->settings.fstp)
 		(void)stp_enable(sw, true); /* refused in hub mode only, which excludes -F */
-	r = datasock_open(sw, error);
+	r = sandbox_check(sw, error);
+	if (r == 0)
+		r = datasock_open(sw, error);
 	if (r == 0)
 		r = console_new(sw, error);
 	for (unsigned i = 0; r == 0 && i < sw->settings.taps.count; i++)
@@ -76,7 +78,7 @@ static void on_signal(struct loop *loop, void *object, const siginfo_t *info)
 		loop_stop(loop, EXIT_SUCCESS);
 		return;
 	}
-	plugin_host_event(sw, "sig/hup", SIGHUP);
+	plugin_host_event(sw, DEBUG_SIG_HUP, SIGHUP);
 	if (run_rc(sw, &error) < 0)
 		log_error("%s", error_text(&error));
 }

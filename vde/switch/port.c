@@ -12,6 +12,7 @@
 #include "vde/switch/endpoint.h"
 #include "vde/switch/forward.h"
 #include "vde/switch/mactable.h"
+#include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
 
@@ -50,6 +51,7 @@ int port_create(struct vde_switch *sw, unsigned number, bool allocatable, struct
 	sw->ports[number] = port;
 	(void)vlan_set_untagged(sw, port, 0); /* VLAN 0 always exists */
 	DEBUG(sw, PORT_PLUS, "%02u", number);
+	plugin_host_event(sw, DEBUG_PORT_PLUS, (int)number);
 	if (ret)
 		*ret = port;
 	return 0;
@@ -199,8 +201,10 @@ void port_activity_changed(struct vde_switch *sw, struct port *port)
 		stp_port_changed(sw, vlan, port->number);
 		vlan_update_port(sw, vlan, port->number);
 	}
-	if (!port_active(port))
-		DEBUG(sw, PORT_MINUS, "%02u", port->number);
+	if (port_active(port))
+		return;
+	DEBUG(sw, PORT_MINUS, "%02u", port->number);
+	plugin_host_event(sw, DEBUG_PORT_MINUS, (int)port->number);
 }
 
 void ports_done(struct vde_switch *sw)
@@ -217,7 +221,7 @@ void ports_done(struct vde_switch *sw)
 	sw->ports = NULL;
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------- */
 
 const char *switch_user_name(uid_t uid, char text[NAME_TEXT_SIZE])
 {

@@ -2,8 +2,8 @@
 /*
  * Theory of operation. Each VLAN has a spanning tree of its own (struct stp_vlan): an engine and
  * one timer, set to the engine's next deadline after each call into it. Engines exist, and know
- * ports and settings, also while the tree is off; then they do not run, and the state of each port is left
- * to vlan.c.
+ * ports and settings, also while the tree is off; then they do not run, and the state of each port
+ * is left to vlan.c.
  *
  * BPDUs leave as any frame of the VLAN does: without a tag where the port is an untagged member,
  * with it elsewhere. So each VLAN converges by itself, and an untagged port talks to a bridge that
@@ -13,11 +13,11 @@
  *
  * The old dialect. vde_switch of vde-2 speaks a protocol of its own under the numbers of 802.1w
  * (wire/bpdu.h). It hears neither 802.1D nor us, forwards as it likes, and swallows our BPDUs: two
- * ways to it would be a loop that nobody sees. Its BPDUs are translated, with priority 0 for its root, and the
- * engine is told that the neighbour is deaf: so a group of such switches is the root of the whole
- * tree, one way to it is open for each of us, and all others are shut. A second such group, not joined with the
- * first, is shut out. That is reported, with what to do about it. With its fstp off an old switch
- * forwards BPDUs like data, and is no obstacle.
+ * ways to it would be a loop that nobody sees. Its BPDUs are translated, with priority 0 for its
+ * root, and the engine is told that the neighbour is deaf: so a group of such switches is the root
+ * of the whole tree, one way to it is open for each of us, and all others are shut. A second such
+ * group, not joined with the first, is shut out. That is reported, with what to do about it. With
+ * its fstp off an old switch forwards BPDUs like data, and is no obstacle.
  */
 #include "vde/switch/stp.h"
 
@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plugin_host.h"
 #include "vde/switch/stp_engine.h"
 #include "wire/bpdu.h"
 
@@ -45,23 +46,21 @@ struct stp {
 };
 
 static const enum port_state stp_port_states[STP_NUM_STATES] = {
-	[STP_DISABLED] = PORT_DISCARDING,
-	[STP_BLOCKING] = PORT_DISCARDING,
-	[STP_LISTENING] = PORT_DISCARDING,
-	[STP_LEARNING] = PORT_LEARNING,
+	[STP_DISABLED] = PORT_DISCARDING,   [STP_BLOCKING] = PORT_DISCARDING,
+	[STP_LISTENING] = PORT_DISCARDING,  [STP_LEARNING] = PORT_LEARNING,
 	[STP_FORWARDING] = PORT_FORWARDING,
 };
 
 /* VLANs are shown as two bytes, bridge identifiers as eight. */
-#define VLAN_TEXT   "%02x:%02x"
-#define VLAN_ARG(v) (v)->id >> 8, (v)->id & 0xff
+#define VLAN_TEXT      "%02x:%02x"
+#define VLAN_ARG(v)    (v)->id >> 8, (v)->id & 0xff
 #define ID_BYTE(id, n) (unsigned)((id) >> (8 * (n)) & 0xff)
 #define ID_TEXT        "%02x:%02x:%02x:%02x:%02x:%02x:%02x:%02x"
-#define ID_ARG(id)                                                                     \
+#define ID_ARG(id)                                                                      \
 	ID_BYTE(id, 7), ID_BYTE(id, 6), ID_BYTE(id, 5), ID_BYTE(id, 4), ID_BYTE(id, 3), \
 		ID_BYTE(id, 2), ID_BYTE(id, 1), ID_BYTE(id, 0)
 
-/* --- what the engine asks for --------------------------------------------------------------- */
+/* --- what the engine asks for --------------------------------------------------------- */
 
 static uint64_t stp_op_now(void *context)
 {
@@ -103,6 +102,8 @@ static void stp_tell_root(const struct stp_vlan *v, const struct stp_engine *e)
 {
 	DEBUG(v->sw, FSTP_ROOT, "Port %04u VLAN " VLAN_TEXT " -> " ID_TEXT,
 	      e->root_port ? e->root_port->number : 0, VLAN_ARG(v->vlan), ID_ARG(e->root));
+	plugin_host_event(v->sw, DEBUG_FSTP_ROOT, e->root_port ? (int)e->root_port->number : 0,
+			  (int)v->vlan->id);
 }
 
 static void stp_op_root_changed(void *context, const struct stp_engine *e)
@@ -120,6 +121,8 @@ static void stp_op_neighbour(void *context, const struct stp_port *port)
 	else
 		DEBUG(v->sw, FSTP_MINUS, "Port %04u VLAN " VLAN_TEXT, port->number,
 		      VLAN_ARG(v->vlan));
+	plugin_host_event(v->sw, port->neighbour ? DEBUG_FSTP_PLUS : DEBUG_FSTP_MINUS,
+			  (int)port->number, (int)v->vlan->id);
 }
 
 static const struct stp_ops stp_vlan_ops = {
@@ -131,7 +134,7 @@ static const struct stp_ops stp_vlan_ops = {
 	.neighbour = stp_op_neighbour,
 };
 
-/* --- the timer ---------------------------------------------------------------------------------- */
+/* --- the timer ------------------------------------------------------------------------ */
 
 /* After each call into the engine. */
 static void stp_rearm(struct stp_vlan *v)
@@ -155,7 +158,7 @@ static void stp_fire(struct loop *loop, struct loop_timer *timer)
 	stp_rearm(v);
 }
 
-/* --- VLANs and ports ----------------------------------------------------------------------------- */
+/* --- VLANs and ports ------------------------------------------------------------------ */
 
 static struct stp_vlan *stp_vlan_of(const struct vde_switch *sw, const struct vlan *vlan)
 {
@@ -272,7 +275,7 @@ int stp_set_bonus(struct vde_switch *sw, const struct vlan *vlan, unsigned numbe
 	return 0;
 }
 
-/* --- on and off ------------------------------------------------------------------------------------ */
+/* --- on and off ----------------------------------------------------------------------- */
 
 int stp_new(struct vde_switch *sw)
 {
@@ -314,7 +317,7 @@ int stp_enable(struct vde_switch *sw, bool on)
 	return 0;
 }
 
-/* --- reception --------------------------------------------------------------------------------------- */
+/* --- reception ------------------------------------------------------------------------ */
 
 /*
  * What the dialect means: whole seconds with their bytes exchanged, its own idea of maximum age and
@@ -349,8 +352,8 @@ static void stp_input_dialect(struct stp_vlan *v, struct stp_port *port, struct 
 		    port->number, v->vlan->id);
 }
 
-static void stp_input_bpdu(struct stp_vlan *v, struct stp_port *port,
-			   const struct ether_info *info, struct cursor c)
+static void stp_input_bpdu(struct stp_vlan *v, struct stp_port *port, const struct ether_info *info,
+			   struct cursor c)
 {
 	struct bpdu bpdu;
 	int r = bpdu_parse(info->type, c, &bpdu);

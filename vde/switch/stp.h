@@ -22,8 +22,7 @@ void stp_vlan_removed(struct vde_switch *sw, struct vlan *vlan);
 void stp_port_changed(struct vde_switch *sw, struct vlan *vlan, unsigned port);
 
 /* What PORT may do in VLAN while the tree is on (called by vlan_update_port()). */
-enum port_state stp_port_state(const struct vde_switch *sw, const struct vlan *vlan,
-			       unsigned port);
+enum port_state stp_port_state(const struct vde_switch *sw, const struct vlan *vlan, unsigned port);
 
 /*
  * The settings of fstp/setedge and fstp/bonus; stp_engine.h tells what they mean. The port need not

@@ -36,9 +36,9 @@
  * until acknowledged. A timer is its due time in ns, 0 when it does not run.
  *
  * Choices where the standard leaves one, or says less:
- *  - Port cost 100: a virtual link has no speed. Linux's bridge counts 100 for a TAP interface and
- *    for everything of unknown speed, and 802.1D-1998 recommends the same number for 10 Mb/s; so
- *    both ends of a link between us and Linux count alike, and there is room for a bonus below it.
+ *  - Port cost 2: the recommendation of 802.1D-1998 for 10 Gb/s, which is what Linux takes TAP and
+ *    veth interfaces for. So both ends of a link between us and Linux count alike. A bonus makes
+ *    it 1, a negative one as much as one likes.
  *  - The message age grows by 1/16 s a bridge on top of the time that it really waited. That is
  *    more than a frame needs through a switch, and allows 320 bridges in a row.
  *  - Port identifiers: priority 0x80 and the number; numbers above 255 reach into the priority, as
@@ -53,19 +53,18 @@
  *  - A deaf neighbour (VDE's old "fstp" dialect, which ignores 802.1D) cannot be told where not to
  *    forward. So its port may be our root port, or is shut; it is never designated. Topology
  *    changes then end here: we set the flag ourselves, as the root would.
+ *  - Another forward delay (of a new root) counts for delays that run already: stp_set_times().
  *  - Worse news from the same neighbour do not count at once (802.1w has that): the old ones age.
  */
 #include "vde/switch/stp_engine.h"
 
-#include <errno.h>
-
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/strtab.h"
+#include "vde/switch/stp_engine_internal.h"
 
-#define SECOND           BPDU_TIME_UNIT
-#define AGE_INCREMENT    (SECOND / 16)
-#define HOLD_TIME        NS_PER_SEC
+#define SECOND        BPDU_TIME_UNIT
+#define AGE_INCREMENT (SECOND / 16)
+#define HOLD_TIME     NS_PER_SEC
 
 const struct stp_times stp_default_times = {
 	.max_age = 20 * SECOND,
@@ -74,11 +73,8 @@ const struct stp_times stp_default_times = {
 };
 
 static const char *const stp_state_names[] = {
-	[STP_DISABLED] = "disabled",
-	[STP_BLOCKING] = "blocking",
-	[STP_LISTENING] = "listening",
-	[STP_LEARNING] = "learning",
-	[STP_FORWARDING] = "forwarding",
+	[STP_DISABLED] = "disabled", [STP_BLOCKING] = "blocking",     [STP_LISTENING] = "listening",
+	[STP_LEARNING] = "learning", [STP_FORWARDING] = "forwarding",
 };
 DEFINE_STRTAB(stp_state, enum stp_state, STP_NUM_STATES);
 
@@ -138,7 +134,7 @@ enum stp_state stp_next_state(enum stp_state state, enum stp_event event)
 
 /* Time */
 
-static uint64_t stp_now(const struct stp_engine *e)
+uint64_t stp_now(const struct stp_engine *e)
 {
 	return e->ops->now(e->context);
 }
@@ -148,7 +144,7 @@ static uint64_t stp_ns(uint32_t units)
 	return units * NS_PER_SEC / BPDU_TIME_UNIT;
 }
 
-static uint64_t stp_after(const struct stp_engine *e, uint32_t units)
+uint64_t stp_after(const struct stp_engine *e, uint32_t units)
 {
 	return stp_now(e) + stp_ns(units);
 }
@@ -175,7 +171,7 @@ static int stp_vector_compare(const struct stp_vector *a, const struct stp_vecto
 	return (a->port > b->port) - (a->port < b->port);
 }
 
-static bool stp_is_root(const struct stp_engine *e)
+bool stp_is_root(const struct stp_engine *e)
 {
 	return !e->root_port;
 }
@@ -245,7 +241,7 @@ static uint64_t stp_message_age(const struct stp_engine *e)
 	       (stp_now(e) - port->heard) * BPDU_TIME_UNIT / NS_PER_SEC;
 }
 
-static void stp_transmit_config(struct stp_engine *e, struct stp_port *port)
+void stp_transmit_config(struct stp_engine *e, struct stp_port *port)
 {
 	uint64_t age = stp_message_age(e);
 	struct bpdu bpdu = {
@@ -277,7 +273,7 @@ static void stp_transmit_config(struct stp_engine *e, struct stp_port *port)
 	e->ops->send(e->context, port, &bpdu);
 }
 
-static void stp_generate_configs(struct stp_engine *e)
+void stp_generate_configs(struct stp_engine *e)
 {
 	for (size_t i = 0; i < e->num_ports; i++)
 		if (stp_is_designated(e, e->ports[i]))
@@ -343,7 +339,7 @@ static bool stp_changes_topology(const struct stp_engine *e, const struct stp_po
 }
 
 /* The only function that changes a state. */
-static void stp_port_event(struct stp_engine *e, struct stp_port *port, enum stp_event event)
+void stp_port_event(struct stp_engine *e, struct stp_port *port, enum stp_event event)
 {
 	enum stp_state from = port->state;
 
@@ -362,7 +358,7 @@ static void stp_port_event(struct stp_engine *e, struct stp_port *port, enum stp
 	stp_topology_change_detected(e);
 }
 
-static void stp_select_state(struct stp_engine *e, struct stp_port *port)
+void stp_select_state(struct stp_engine *e, struct stp_port *port)
 {
 	bool designated = stp_is_designated(e, port);
 
@@ -371,8 +367,7 @@ static void stp_select_state(struct stp_engine *e, struct stp_port *port)
 			port->message_age_due = 0;
 		else
 			port->config_pending = port->topology_change_ack = false;
-		stp_port_event(e, port,
-			       designated && port->edge ? STP_EVENT_EDGE : STP_EVENT_OPEN);
+		stp_port_event(e, port, designated && port->edge ? STP_EVENT_EDGE : STP_EVENT_OPEN);
 		return;
 	}
 	port->config_pending = port->topology_change_ack = false;
@@ -387,7 +382,7 @@ static void stp_select_states(struct stp_engine *e)
 
 /* Roles */
 
-static void stp_become_designated(struct stp_engine *e, struct stp_port *port)
+void stp_become_designated(struct stp_engine *e, struct stp_port *port)
 {
 	port->designated = stp_own_vector(e, port);
 	port->deaf = false;
@@ -418,7 +413,8 @@ static void stp_select_root(struct stp_engine *e)
 		struct stp_port *port = e->ports[i];
 
 		way = port->designated;
-		if (port->state == STP_DISABLED || way.bridge == e->bridge || way.root >= e->bridge ||
+		if (port->state == STP_DISABLED || way.bridge == e->bridge ||
+		    way.root >= e->bridge ||
 		    __builtin_add_overflow(way.cost, stp_engine_port_cost(e, port), &way.cost))
 			continue;
 		if (best && stp_vector_compare(&way, &best_way) >= 0)
@@ -443,9 +439,24 @@ static void stp_select_designated(struct stp_engine *e)
 	}
 }
 
+/* Delays that run obey at once: to a longer one is added, a shorter one counts from now. */
+static void stp_set_times(struct stp_engine *e, const struct stp_times *times)
+{
+	uint64_t before = stp_ns(e->times.forward_delay), after = stp_ns(times->forward_delay);
+	uint64_t latest = stp_now(e) + after;
+
+	e->times = *times;
+	for (size_t i = 0; i < e->num_ports && after != before; i++) {
+		uint64_t *due = &e->ports[i]->forward_delay_due;
+
+		if (*due)
+			*due = MIN(*due + (after > before ? after - before : 0), latest);
+	}
+}
+
 static void stp_begin_as_root(struct stp_engine *e)
 {
-	e->times = e->own;
+	stp_set_times(e, &e->own);
 	e->tcn_due = 0;
 	e->hello_due = stp_after(e, e->times.hello_time);
 	stp_topology_change_detected(e);
@@ -453,7 +464,7 @@ static void stp_begin_as_root(struct stp_engine *e)
 }
 
 /* Works out root, roles and states again after something changed. */
-static void stp_reconsider(struct stp_engine *e)
+void stp_reconsider(struct stp_engine *e)
 {
 	bool was_root = stp_is_root(e);
 	bool led_changes = stp_leads_changes(e);
@@ -488,7 +499,7 @@ static void stp_port_heard(struct stp_engine *e, struct stp_port *port)
 	stp_select_state(e, port);
 }
 
-static void stp_port_lost(struct stp_engine *e, struct stp_port *port)
+void stp_port_lost(struct stp_engine *e, struct stp_port *port)
 {
 	if (!port->neighbour)
 		return;
@@ -533,24 +544,12 @@ static void stp_record(struct stp_engine *e, struct stp_port *port, const struct
 	port->message_age_due = port->heard + stp_ns(times.max_age - bpdu->message_age);
 }
 
-/* A delay that began with other times need not last longer than one that began now. */
-static void stp_shorten_delays(struct stp_engine *e)
-{
-	uint64_t due = stp_after(e, e->times.forward_delay);
-
-	for (size_t i = 0; i < e->num_ports; i++)
-		if (e->ports[i]->forward_delay_due > due)
-			e->ports[i]->forward_delay_due = due;
-}
-
 /* What the root says, on its way to us, and from us on. */
 static void stp_follow_root(struct stp_engine *e, const struct bpdu *bpdu)
 {
-	uint16_t forward_delay = e->times.forward_delay;
+	struct stp_times times = stp_bpdu_times(bpdu);
 
-	e->times = stp_bpdu_times(bpdu);
-	if (e->times.forward_delay < forward_delay)
-		stp_shorten_delays(e);
+	stp_set_times(e, &times);
 	e->root_heard = stp_now(e);
 	if (!e->root_port->deaf)
 		stp_set_topology_change(e, bpdu->flags & BPDU_FLAG_TOPOLOGY_CHANGE);
@@ -559,8 +558,8 @@ static void stp_follow_root(struct stp_engine *e, const struct bpdu *bpdu)
 		stp_topology_change_acknowledged(e);
 }
 
-static void stp_receive_config(struct stp_engine *e, struct stp_port *port,
-			       const struct bpdu *bpdu, bool deaf)
+static void stp_receive_config(struct stp_engine *e, struct stp_port *port, const struct bpdu *bpdu,
+			       bool deaf)
 {
 	const struct stp_vector v = { bpdu->root, bpdu->cost, bpdu->bridge, bpdu->port };
 	bool designated = stp_is_designated(e, port);
@@ -613,8 +612,7 @@ void stp_engine_receive(struct stp_engine *e, struct stp_port *port, const struc
 	}
 }
 
-void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port,
-			     const struct bpdu *bpdu)
+void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port, const struct bpdu *bpdu)
 {
 	if (port->state == STP_DISABLED)
 		return;
@@ -684,214 +682,4 @@ uint64_t stp_engine_next_deadline(const struct stp_engine *e)
 		stp_earlier(&deadline, e->ports[i]->hold_due);
 	}
 	return deadline;
-}
-
-/* Management */
-
-static void stp_port_enable(struct stp_engine *e, struct stp_port *port)
-{
-	stp_port_event(e, port, STP_EVENT_UP);
-	stp_become_designated(e, port);
-	port->edge = port->admin_edge;
-	stp_select_state(e, port);
-	if (stp_is_root(e))
-		stp_transmit_config(e, port);
-}
-
-static void stp_port_disable(struct stp_engine *e, struct stp_port *port)
-{
-	stp_port_lost(e, port);
-	stp_port_event(e, port, STP_EVENT_DOWN);
-	stp_become_designated(e, port);
-	port->edge = port->config_pending = port->topology_change_ack = false;
-	port->message_age_due = 0; /* the hold time stays: a link may flap */
-}
-
-void stp_engine_set_link(struct stp_engine *e, struct stp_port *port, bool up)
-{
-	if (up == port->up)
-		return;
-	port->up = up;
-	if (!e->running)
-		return;
-	if (up) {
-		stp_port_enable(e, port);
-	} else {
-		stp_port_disable(e, port);
-		stp_reconsider(e);
-	}
-}
-
-void stp_engine_set_edge(struct stp_engine *e, struct stp_port *port, bool edge)
-{
-	port->admin_edge = edge;
-	port->edge = edge && port->state != STP_DISABLED && !port->neighbour;
-	stp_select_state(e, port);
-}
-
-void stp_engine_set_bonus(struct stp_engine *e, unsigned number, int32_t cost)
-{
-	e->bonus_port = number;
-	e->bonus_cost = cost;
-	if (!e->running)
-		return;
-	stp_reconsider(e);
-	stp_generate_configs(e);
-}
-
-void stp_engine_set_bridge(struct stp_engine *e, uint64_t bridge)
-{
-	uint64_t old = e->bridge;
-
-	for (size_t i = 0; i < e->num_ports; i++)
-		if (e->ports[i]->designated.bridge == old)
-			e->ports[i]->designated.bridge = bridge;
-	e->bridge = bridge;
-	if (!e->running) {
-		e->root = bridge;
-		return;
-	}
-	stp_reconsider(e);
-	stp_generate_configs(e);
-}
-
-/* To what it is when it does not run: root of nothing. */
-static void stp_reset(struct stp_engine *e)
-{
-	e->times = e->own;
-	e->root = e->bridge;
-	e->root_cost = 0;
-	e->root_port = NULL;
-	e->root_heard = stp_now(e);
-	e->topology_change = e->topology_change_detected = false;
-	e->hello_due = e->tcn_due = e->topology_change_due = e->ageing_due = 0;
-}
-
-void stp_engine_start(struct stp_engine *e)
-{
-	if (e->running)
-		return;
-	stp_reset(e);
-	e->running = true;
-	e->hello_due = stp_after(e, e->times.hello_time);
-	for (size_t i = 0; i < e->num_ports; i++)
-		if (e->ports[i]->up)
-			stp_port_enable(e, e->ports[i]);
-}
-
-void stp_engine_stop(struct stp_engine *e)
-{
-	if (!e->running)
-		return;
-	e->running = false;
-	for (size_t i = 0; i < e->num_ports; i++) {
-		stp_port_disable(e, e->ports[i]);
-		e->ports[i]->hold_due = 0;
-	}
-	stp_reset(e);
-	e->ops->root_changed(e->context, e);
-}
-
-/* Index of the first port whose number is NUMBER or higher. */
-static size_t stp_port_index(const struct stp_engine *e, unsigned number)
-{
-	size_t low = 0, high = e->num_ports;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (e->ports[middle]->number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-struct stp_port *stp_engine_port(const struct stp_engine *e, unsigned number)
-{
-	size_t i = stp_port_index(e, number);
-
-	return i < e->num_ports && e->ports[i]->number == number ? e->ports[i] : NULL;
-}
-
-static int stp_reserve_port(struct stp_engine *e)
-{
-	size_t room = e->room ? 2 * e->room : 8;
-	struct stp_port **ports;
-
-	if (e->num_ports < e->room)
-		return 0;
-	ports = reallocarray(e->ports, room, sizeof(*ports));
-	if (!ports)
-		return -ENOMEM;
-	e->ports = ports;
-	e->room = room;
-	return 0;
-}
-
-int stp_engine_add_port(struct stp_engine *e, unsigned number, struct stp_port **ret)
-{
-	size_t i = stp_port_index(e, number);
-	struct stp_port *port;
-	int r;
-
-	if (number > STP_PORT_LIMIT)
-		return -EINVAL;
-	*ret = stp_engine_port(e, number);
-	if (*ret)
-		return 0;
-	r = stp_reserve_port(e);
-	if (r < 0)
-		return r;
-	port = calloc(1, sizeof(*port));
-	if (!port)
-		return -ENOMEM;
-	port->number = number;
-	port->id = (uint16_t)(STP_ID_PRIORITY | number);
-	stp_become_designated(e, port);
-	memmove(e->ports + i + 1, e->ports + i, (e->num_ports - i) * sizeof(port));
-	e->ports[i] = port;
-	e->num_ports++;
-	*ret = port;
-	return 0;
-}
-
-void stp_engine_remove_port(struct stp_engine *e, unsigned number)
-{
-	size_t i = stp_port_index(e, number);
-	struct stp_port *port = stp_engine_port(e, number);
-
-	if (!port)
-		return;
-	stp_engine_set_link(e, port, false);
-	e->num_ports--;
-	memmove(e->ports + i, e->ports + i + 1, (e->num_ports - i) * sizeof(port));
-	free(port);
-}
-
-int stp_engine_new(const struct stp_ops *ops, void *context, uint64_t bridge,
-		   struct stp_engine **ret)
-{
-	struct stp_engine *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return -ENOMEM;
-	e->ops = ops;
-	e->context = context;
-	e->bridge = bridge;
-	e->own = stp_default_times;
-	stp_reset(e);
-	*ret = e;
-	return 0;
-}
-
-void stp_engine_free(struct stp_engine *e)
-{
-	if (!e)
-		return;
-	for (size_t i = 0; i < e->num_ports; i++)
-		free(e->ports[i]);
-	free(e->ports);
-	free(e);
 }

@@ -9,10 +9,10 @@
 #include "base/util.h"
 #include "wire/bpdu.h"
 
-#define STP_PORT_LIMIT   16383 /* the highest number of a port */
-#define STP_NO_DEADLINE  UINT64_MAX
-#define STP_PORT_COST    100 /* stp_engine.c tells why */
-#define STP_ID_PRIORITY  0x8000 /* of a port, in its identifier */
+#define STP_PORT_LIMIT  16383 /* the highest number of a port */
+#define STP_NO_DEADLINE UINT64_MAX
+#define STP_PORT_COST   2      /* stp_engine.c tells why */
+#define STP_ID_PRIORITY 0x8000 /* of a port, in its identifier */
 
 enum stp_state {
 	STP_DISABLED,   /* no link, not a member, or the protocol is off */
@@ -127,7 +127,7 @@ struct stp_engine {
 	bool topology_change_detected; /* we did, and the root does not know yet */
 	uint64_t topology_changes;     /* times that it began */
 	uint64_t hello_due, tcn_due, topology_change_due, ageing_due; /* ns; 0: not running */
-	struct stp_port **ports; /* owned, by number */
+	struct stp_port **ports;                                      /* owned, by number */
 	size_t num_ports, room;
 };
 
@@ -170,8 +170,7 @@ void stp_engine_receive(struct stp_engine *e, struct stp_port *port, const struc
  * A configuration came from a bridge that does not listen to ours (BPDU: translated by the
  * caller): PORT is then the root port or shut, never designated.
  */
-void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port,
-			     const struct bpdu *bpdu);
+void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port, const struct bpdu *bpdu);
 
 /* Does what is due; to be called at stp_engine_next_deadline() (ns, or STP_NO_DEADLINE). */
 void stp_engine_tick(struct stp_engine *e);

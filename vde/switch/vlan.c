@@ -7,6 +7,7 @@
 #include "base/strtab.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 
 static const char *const port_state_names[PORT_NUM_STATES] = {
@@ -58,7 +59,7 @@ bool vlan_is_tagged(const struct vlan *vlan, unsigned port)
 	return !port_set_has(vlan->untagged, port);
 }
 
-/* --- sets --------------------------------------------------------------------------------- */
+/* --- sets ----------------------------------------------------------------------------- */
 
 static port_word **vlan_set(struct vlan *vlan, unsigned i)
 {
@@ -105,7 +106,7 @@ int vlan_resize(struct vde_switch *sw, unsigned num_ports)
 	return r;
 }
 
-/* --- coming and going ----------------------------------------------------------------------- */
+/* --- coming and going ----------------------------------------------------------------- */
 
 static int vlan_add(struct vde_switch *sw, unsigned id)
 {
@@ -160,7 +161,7 @@ void vlans_done(struct vde_switch *sw)
 	sw->vlans = NULL;
 }
 
-/* --- membership ------------------------------------------------------------------------------ */
+/* --- membership ----------------------------------------------------------------------- */
 
 static void vlan_membership_changed(struct vde_switch *sw, struct vlan *vlan, unsigned port)
 {
@@ -213,7 +214,7 @@ int vlan_set_untagged(struct vde_switch *sw, struct port *port, long long id)
 	return 0;
 }
 
-/* --- state ----------------------------------------------------------------------------------- */
+/* --- state ---------------------------------------------------------------------------- */
 
 enum port_state vlan_port_state(const struct vde_switch *sw, const struct vlan *vlan, unsigned port)
 {
@@ -239,6 +240,7 @@ void vlan_set_port_state(struct vde_switch *sw, struct vlan *vlan, unsigned port
 {
 	DEBUG(sw, FSTP_STATUS, "Port %04u VLAN %02x:%02x %s", port, vlan->id >> 8, vlan->id & 0xff,
 	      port_state_words[state]);
+	plugin_host_event(sw, DEBUG_FSTP_STATUS, (int)port, (int)vlan->id);
 	vlan_store_state(sw, vlan, port, state);
 }
 

@@ -39,6 +39,10 @@ class Library:
             function.restype = ctypes.c_int
             function.argtypes = [ctypes.c_void_p]
             setattr(self, name, function)
+        self.strerror = getattr(lib, 'vde_strerror', None)
+        if self.strerror:
+            self.strerror.restype = ctypes.c_char_p
+            self.strerror.argtypes = []
 
 
 class Server:
@@ -130,6 +134,10 @@ class Server:
     def op_close(self, conn):
         """vde_close"""
         return self.lib.close(self.conns.pop(conn, None))
+
+    def op_strerror(self):
+        """vde_strerror, which only our library has"""
+        return self.lib.strerror().decode()
 
     @staticmethod
     def op_setenv(name, value):

@@ -384,6 +384,10 @@ class LibHost:
         ident = self.call(op='open', vnl=vnl, descr=descr, args=args, version=version)
         return LibPlug(self, ident, vnl)
 
+    def strerror(self):
+        """vde_strerror(): the sentence behind the last failed open (our library only)."""
+        return self.call(op='strerror')
+
     def close(self):
         """End the process."""
         self.proc.close()

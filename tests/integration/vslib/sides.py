@@ -21,6 +21,7 @@ PACKAGES = {
     'vdesl': 'libvdeplug-vdesl', 'tcpdump': 'tcpdump', 'tshark': 'tshark', 'ip': 'iproute2',
     'ping': 'iputils-ping', 'unshare': 'util-linux', 'setpriv': 'util-linux',
     'curl': 'curl', 'nc': 'netcat-openbsd', 'libvdemgmt.so.0': 'libvde0',
+    'libvdehist.so.0': 'libvde0', 'libvdesnmp.so.0': 'libvde0',
 }
 SYSTEM_PATH = '/usr/bin:/usr/sbin:/bin:/sbin'
 
@@ -82,6 +83,8 @@ class Debian:
     def library(self, name='libvdeplug.so.2'):
         """Path of a library; skips the test when it is not installed."""
         path = self.libdir / name
+        if not path.exists() and (pathlib.Path('/usr/lib') / name).exists():
+            path = pathlib.Path('/usr/lib') / name      # libvde0 is older than multiarch
         if not path.exists():
             lacking(f"Debian's {name} (package {PACKAGES.get(name, 'unknown')})")
         return path

@@ -108,14 +108,21 @@ class Switch:
                 for port in self.ports().values() for endpoint in port.endpoints]
 
     def wait_endpoint(self, text, timeout=5):
-        """Wait for an endpoint whose description contains the text; returns its port number."""
+        """Wait for an endpoint whose description contains the text; returns its port number.
+
+        A client removes its own socket's name (.PID-N) when it has the answer: that is waited for
+        as well, so that one that is killed later leaves nothing behind.
+        """
         def find():
             for port, _ident, _module, description in self.endpoints():
                 if text in description:
                     return port + 1
             return 0
-        return wait_until(find, timeout,
+        port = wait_until(find, timeout,
                           lambda: f'endpoint {text!r} among {self.endpoints()}') - 1
+        wait_until(lambda: not [name for name in os.listdir(self.path) if name[0] == '.'],
+                   timeout, lambda: f'no client names among {os.listdir(self.path)}')
+        return port
 
     def wait_no_endpoint(self, text, timeout=5):
         """Wait until no endpoint has the text in its description."""
@@ -131,11 +138,18 @@ class Switch:
         return [path for path in (self.path, self.mgmt_path) if path and os.path.lexists(path)]
 
     def kill(self):
-        """kill -9: leaves everything behind."""
+        """kill -9: leaves everything behind.
+
+        Debian's does not know its predecessor's data sockets again and could then not remove the
+        directory at its end: they are removed here. Ours has to do that itself.
+        """
         self.drop_console()
         if self.proc.poll() is None:
             self.proc.signal(signal.SIGKILL)
             self.proc.wait()
+        for name in os.listdir(self.path) if not self.side.ours else ():
+            if name[0].isdigit():
+                os.unlink(os.path.join(self.path, name))
 
     def stop(self, number=signal.SIGTERM):
         """End it by a signal and return the exit status; a clean end leaves no names."""
