@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 SYSTEM_PATH = '/usr/bin:/usr/sbin:/bin:/sbin'
@@ -62,17 +63,28 @@ def debian_libraries():
 
 
 class Child:
-    """A running program with piped input and output, in a session of its own."""
+    """A running program with piped input and output, in a session of its own.
 
-    def __init__(self, argv, environment=None):
+    Its complaints go to a file, and the output of one that is not listened to: a pipe would fill
+    and stop it (Debian's switch complains of frames that it cannot deliver).
+    """
+
+    def __init__(self, argv, environment=None, listen=True):
         self.argv = [str(word) for word in argv]
+        self.log = tempfile.TemporaryFile()
         self.popen = subprocess.Popen(
             self.argv, env=environment or {'PATH': SYSTEM_PATH}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            stdout=subprocess.PIPE if listen else self.log, stderr=self.log,
+            start_new_session=True)
         self.pid = self.popen.pid
         self.pending = b''
         self.poller = select.poll()
-        self.poller.register(self.popen.stdout, select.POLLIN)
+        if listen:
+            self.poller.register(self.popen.stdout, select.POLLIN)
+
+    def complaints(self):
+        """The last of what it wrote to standard error."""
+        return os.pread(self.log.fileno(), 1 << 20, 0).decode(errors='replace')[-300:].strip()
 
     def line(self, timeout=PATIENCE):
         """Its next line of output."""
@@ -82,7 +94,7 @@ class Child:
                 raise Failed(f'{" ".join(self.argv)}: no answer in {timeout} s')
             data = os.read(self.popen.stdout.fileno(), 65536)
             if not data:
-                raise Failed(f'{" ".join(self.argv)} ended: {self.popen.stderr.read().decode()}')
+                raise Failed(f'{" ".join(self.argv)} ended: {self.complaints()}')
             self.pending += data
         line, _, self.pending = self.pending.partition(b'\n')
         return line.decode()
@@ -106,9 +118,10 @@ class Child:
             except subprocess.TimeoutExpired:
                 os.killpg(self.pid, signal.SIGKILL)
                 self.popen.wait()
-        for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+        for stream in (self.popen.stdin, self.popen.stdout, self.log):
             with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+                if stream:
+                    stream.close()
 
 
 class Switch:
@@ -116,12 +129,13 @@ class Switch:
 
     def __init__(self, rig, side, *options):
         self.path = rig.name('switch')
-        self.child = rig.start([side.program('vde_switch'), '-s', self.path, *options])
+        self.child = rig.start([side.program('vde_switch'), '-s', self.path, *options],
+                               listen=False)
         self.pid = self.child.pid
         deadline = time.monotonic() + PATIENCE
         while not self.answers():
             if self.child.popen.poll() is not None or time.monotonic() > deadline:
-                raise Failed(f"{side.name} vde_switch: {self.child.popen.stderr.read().decode()}")
+                raise Failed(f'{side.name} vde_switch: {self.child.complaints()}')
             time.sleep(0.01)
 
     def answers(self):
@@ -267,9 +281,9 @@ class Rig:
         self.count += 1
         return f'{self.directory}/{kind}{self.count}'
 
-    def start(self, argv, environment=None):
+    def start(self, argv, environment=None, listen=True):
         """A Child that ends with the rig at the latest."""
-        child = Child(argv, environment)
+        child = Child(argv, environment, listen)
         self.running.append(child)
         return child
 

@@ -8,8 +8,9 @@
  *	echo  sends everything back
  *	ping  measures the round trip to an echo, one frame at a time
  *
- * Station 1 asks (send, ping), station 2 answers. recv and echo print "ready" when they can be
- * reached: every switch on the way has learned their address.
+ * Station 1 asks (send, ping), station 2 answers. Before they begin they exchange greetings, when
+ * both are connected, so that every switch on the way knows where they are: Debian's forgets all
+ * addresses when a port is connected, and then sends everything to everybody.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,7 +32,8 @@
 #define ASKER        1
 #define ANSWERER     2
 #define END_PAUSE_MS 5
-#define PING_LIMIT   200 /* ms without an answer: lost */
+#define WAIT_LIMIT   200 /* ms without an answer: lost */
+#define GREETINGS    50  /* without an answer: nobody is there */
 
 struct settings {
 	int size, milliseconds, count;
@@ -69,16 +71,72 @@ static bool is_final(ssize_t r)
 	return r < 0 && r != -EINTR && r != -EAGAIN && r != -ENETDOWN;
 }
 
-static int say_ready(struct settings *s)
+static void on_alarm(int number)
 {
-	ssize_t r;
+	(void)number; /* it only ends the call that waits */
+}
 
-	frame_make(s->frame, ANSWERER, 0, FRAME_HELLO, 0);
-	r = link_send(s->link, s->frame, FRAME_SIZE_MIN);
-	if (r < 0)
-		return (int)r;
+/*
+ * Makes calls that wait end with EINTR, or stops that. The timer goes on, so that no end is missed
+ * between a look at the clock and the call.
+ */
+static void limit_waiting(bool limited)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct timeval step = { 0, limited ? WAIT_LIMIT * 1000 / 2 : 0 };
+	struct itimerval timer = { step, step };
+
+	(void)sigaction(SIGALRM, &action, NULL);
+	(void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* Asks until the other end answers. */
+static int meet(struct settings *s)
+{
+	struct load_frame f = { 0 };
+	ssize_t len = 0;
+
+	limit_waiting(true);
+	for (int i = 0; i < GREETINGS; i++) {
+		frame_make(s->frame, ASKER, 0, FRAME_HELLO, 0);
+		(void)link_send(s->link, s->frame, FRAME_SIZE_MIN);
+		if (next_frame(s, &f, &len) && f.kind == FRAME_HELLO) {
+			limit_waiting(false);
+			return 0;
+		}
+		if (is_final(len))
+			return (int)len;
+	}
+	return -ETIMEDOUT;
+}
+
+static int say_ready(void)
+{
 	(void)puts("ready");
 	return fflush(stdout) == 0 ? 0 : -errno;
+}
+
+static void greet_back(struct settings *s)
+{
+	frame_make(s->frame, ANSWERER, ASKER, FRAME_HELLO, 0);
+	(void)link_send(s->link, s->frame, FRAME_SIZE_MIN);
+}
+
+/* The next frame that a receiver counts or an echo returns, or the end; a negative errno. */
+static ssize_t next_load(struct settings *s, struct load_frame *ret)
+{
+	for (;;) {
+		ssize_t len;
+
+		if (!next_frame(s, ret, &len)) {
+			if (is_final(len))
+				return len;
+		} else if (ret->kind == FRAME_HELLO) {
+			greet_back(s);
+		} else {
+			return len;
+		}
+	}
 }
 
 static int run_recv(struct settings *s)
@@ -87,20 +145,11 @@ static int run_recv(struct settings *s)
 	uint32_t expected = 0;
 	struct load_frame f;
 	ssize_t len;
-	int r = say_ready(s);
+	int r = say_ready();
 
 	if (r < 0)
 		return r;
-	for (;;) {
-		if (!next_frame(s, &f, &len)) {
-			if (is_final(len))
-				return (int)len;
-			continue;
-		}
-		if (f.kind == FRAME_END)
-			break;
-		if (f.kind != FRAME_LOAD)
-			continue;
+	while ((len = next_load(s, &f)) > 0 && f.kind == FRAME_LOAD) {
 		last = clock_now();
 		if (received++ == 0)
 			first = last;
@@ -108,6 +157,8 @@ static int run_recv(struct settings *s)
 		reordered += f.number < expected;
 		expected = f.number + 1;
 	}
+	if (len < 0)
+		return (int)len;
 	(void)printf("{\"received\": %ju, \"seconds\": %.9f, \"bad\": %ju, \"reordered\": %ju, "
 		     "\"cpu\": %.9f, \"link\": \"%s\"}\n", (uintmax_t)received,
 		     (double)(last - first) / NS_PER_SEC, (uintmax_t)bad, (uintmax_t)reordered,
@@ -129,18 +180,18 @@ static int send_all(struct settings *s, uint32_t number)
 
 static int run_send(struct settings *s)
 {
-	uint64_t start = clock_now(), now = start;
-	uint64_t end = start + (uint64_t)s->milliseconds * NS_PER_MSEC;
+	uint64_t start, now;
 	uint32_t sent = 0;
+	int r = meet(s);
 
-	while (now < end) {
-		int r = send_all(s, sent);
-
-		if (r < 0)
-			return r;
+	start = now = clock_now();
+	while (r == 0 && now < start + (uint64_t)s->milliseconds * NS_PER_MSEC) {
+		r = send_all(s, sent);
 		now = clock_now();
 		sent++;
 	}
+	if (r < 0)
+		return r;
 	(void)printf("{\"sent\": %u, \"seconds\": %.9f, \"cpu\": %.9f, \"link\": \"%s\"}\n", sent,
 		     (double)(now - start) / NS_PER_SEC, (double)cpu_now() / NS_PER_SEC,
 		     link_name(s->link));
@@ -155,36 +206,15 @@ static int run_send(struct settings *s)
 static int run_echo(struct settings *s)
 {
 	struct load_frame f;
-	ssize_t len;
-	int r = say_ready(s);
+	ssize_t len = say_ready();
 
-	while (r == 0) {
-		if (!next_frame(s, &f, &len)) {
-			if (is_final(len))
-				r = (int)len;
-			continue;
-		}
-		if (f.kind != FRAME_LOAD)
-			continue;
+	if (len < 0)
+		return (int)len;
+	while ((len = next_load(s, &f)) > 0) {
 		frame_make(s->input, ANSWERER, ASKER, FRAME_LOAD, f.number);
 		(void)link_send(s->link, s->input, (size_t)len);
 	}
-	return r;
-}
-
-static void on_alarm(int number)
-{
-	(void)number; /* it only ends the call that waits */
-}
-
-/* A timer that goes on, so that none is missed between a look at the clock and the call. */
-static void limit_waiting(void)
-{
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval timer = { { 0, PING_LIMIT * 1000 / 2 }, { 0, PING_LIMIT * 1000 / 2 } };
-
-	(void)sigaction(SIGALRM, &action, NULL);
-	(void)setitimer(ITIMER_REAL, &timer, NULL);
+	return (int)len;
 }
 
 /* One round trip, ns; 0: lost; or a negative errno. */
@@ -201,7 +231,7 @@ static int64_t ping_once(struct settings *s, uint32_t number)
 			return (int64_t)(clock_now() - start);
 		if (is_final(len))
 			return len;
-		if (clock_now() - start > PING_LIMIT * NS_PER_MSEC)
+		if (clock_now() - start > WAIT_LIMIT * NS_PER_MSEC)
 			return 0;
 	}
 	return r;
@@ -217,11 +247,11 @@ static int compare(const void *a, const void *b)
 static int run_ping(struct settings *s)
 {
 	auto_free int64_t *times = calloc((size_t)s->count, sizeof(*times));
-	int good = 0;
+	int good = 0, r = meet(s);
 
-	if (!times)
-		return -ENOMEM;
-	limit_waiting();
+	if (r < 0 || !times)
+		return r < 0 ? r : -ENOMEM;
+	limit_waiting(true);
 	for (int i = 0; i < s->count; i++) {
 		int64_t took = ping_once(s, (uint32_t)i);
 

@@ -71,6 +71,88 @@ int vde_ctlfd(VDECONN *conn);
 int vde_close(VDECONN *conn);
 
 /*
+ * Frames in batches. Networks with rings (a switch of this project, ptp, hub, ...) carry them through
+ * shared memory, without a system call per frame; for all others the library does the same frame by
+ * frame. A count that is smaller than asked for means "no more now", never an error; -1 with errno
+ * is one. None of these calls blocks.
+ *
+ * A super-frame is up to 64 KiB of one TCP or UDP stream behind one set of headers; its offload
+ * header says how it is cut. A program sees super-frames and unfinished checksums only after it has
+ * asked for them with vde_features(); before that the library cuts and completes.
+ */
+#define VDE_SUPERMTU  65535
+#define VDE_FRAME_MAX (VDE_SUPERMTU + 14 + 8) /* bytes of the largest frame: header, two tags */
+
+/* The offload header of virtio-net (virtio 1.2, 5.1.6), in host byte order; zero: a plain frame. */
+struct vde_vnet {
+	uint8_t flags;        /* VDE_VNET_NEEDS_CSUM */
+	uint8_t gso_type;     /* VDE_VNET_GSO_... */
+	uint16_t hdr_len;     /* bytes of all headers of a super-frame */
+	uint16_t gso_size;    /* bytes of payload in each segment */
+	uint16_t csum_start;  /* where the checksum's range begins */
+	uint16_t csum_offset; /* of the checksum field, from csum_start */
+	uint16_t num_buffers; /* unused */
+};
+
+#define VDE_VNET_NEEDS_CSUM 1
+#define VDE_VNET_GSO_NONE   0
+#define VDE_VNET_GSO_TCPV4  1
+#define VDE_VNET_GSO_TCPV6  4
+#define VDE_VNET_GSO_UDP_L4 5
+#define VDE_VNET_GSO_ECN    0x80
+
+struct vde_frame {
+	void *data;
+	size_t len;      /* bytes of the frame; of the buffer before vde_recv_batch() */
+	uint32_t flags;  /* 0 */
+	struct vde_vnet vnet;
+};
+
+/* What a program can deal with. */
+#define VDE_FEATURE_CSUM (UINT64_C(1) << 0) /* frames with VDE_VNET_NEEDS_CSUM */
+#define VDE_FEATURE_TSO4 (UINT64_C(1) << 1)
+#define VDE_FEATURE_TSO6 (UINT64_C(1) << 2)
+#define VDE_FEATURE_USO  (UINT64_C(1) << 3) /* UDP super-frames */
+#define VDE_FEATURE_RING (UINT64_C(1) << 32) /* told, not asked for: frames go through a ring */
+
+/*
+ * Asks for FEATURES (VDE_FEATURE_...) and returns those that hold from now on for both directions,
+ * with VDE_FEATURE_RING if there is one. 0 takes all back. TSO and USO need CSUM.
+ */
+uint64_t vde_features(VDECONN *conn, uint64_t features);
+
+/*
+ * Receives up to COUNT frames into the buffers frames[i].data of frames[i].len bytes; sets len and
+ * vnet. A frame that is larger than its buffer is dropped. Returns how many; 0: none now. -1 with
+ * EPIPE at the end of the network.
+ */
+int vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count);
+
+/*
+ * Sends up to COUNT frames; returns how many were taken (dropped ones included). Fewer: the network
+ * is full; vde_datafd() becomes readable when there is room again.
+ */
+int vde_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count);
+
+/*
+ * The same without a copy. vde_rx_get() lends up to COUNT received frames, which stay where they are
+ * until vde_rx_put() gives back the COUNT oldest of those that are lent; the sender may still change
+ * them, so what is checked has to be copied first. vde_tx_get() gives room for up to COUNT frames of up
+ * to LEN bytes each: fill data, set len and vnet, and vde_tx_commit() sends the first COUNT
+ * of them, and gives the room of the rest back. Between get and commit nothing else is sent on CONN.
+ */
+int vde_rx_get(VDECONN *conn, struct vde_frame *frames, unsigned count);
+void vde_rx_put(VDECONN *conn, unsigned count);
+int vde_tx_get(VDECONN *conn, struct vde_frame *frames, unsigned count, size_t len);
+int vde_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigned count);
+
+/*
+ * Before it sleeps on vde_datafd(), a receiver spins for up to USEC microseconds if the network has
+ * rings; 0 (the default) never. It gives the processor away when somebody else wants it.
+ */
+int vde_busy_poll(VDECONN *conn, unsigned usec);
+
+/*
  * Frames on a byte stream: each behind its length as 16 bits, big endian.
  */
 #define PACKET_LENGTH_ERROR 1

@@ -36,12 +36,20 @@ struct vdeplug_module {
 };
 
 /*
- * A plug-in that can do more also exports this as `vdeplug_ops_ext`. It may grow at its end: SIZE
- * is what the plug-in was built with, and a member beyond it is absent. Loaders that do not know it
- * look at `vdeplug_ops` only.
+ * What a plug-in may do beyond that, exported as `vdeplug_ops_ext`; other loaders never look. A member
+ * that is NULL, or lies behind `size`, is done by the library with the old operations. The calls
+ * are those of libvdeplug.h.
  */
 struct vdeplug_ops_ext {
-	size_t size; /* of this struct, bytes */
+	size_t size; /* of this struct, as the plug-in was compiled */
+	uint64_t (*vde_features)(VDECONN *conn, uint64_t features);
+	int (*vde_recv_batch)(VDECONN *conn, struct vde_frame *frames, unsigned count);
+	int (*vde_send_batch)(VDECONN *conn, const struct vde_frame *frames, unsigned count);
+	int (*vde_rx_get)(VDECONN *conn, struct vde_frame *frames, unsigned count);
+	void (*vde_rx_put)(VDECONN *conn, unsigned count);
+	int (*vde_tx_get)(VDECONN *conn, struct vde_frame *frames, unsigned count, size_t len);
+	int (*vde_tx_commit)(VDECONN *conn, const struct vde_frame *frames, unsigned count);
+	int (*vde_busy_poll)(VDECONN *conn, unsigned usec);
 };
 
 /* Every plug-in's connection begins with these two, which the loader fills. */

@@ -217,7 +217,8 @@ void coalesce_add(struct coalesce *c, const uint8_t *frame, size_t len)
 	}
 	if (slot)
 		slot_emit(c, slot);
-	if (candidate.joinable && !(tcp_of(frame, &candidate.layout)->flags & TCP_PSH))
+	if (candidate.joinable && candidate.payload_len >= VNET_GSO_SIZE_MIN &&
+	    !(tcp_of(frame, &candidate.layout)->flags & TCP_PSH))
 		slot_begin(c, &candidate);
 	else
 		c->emit(c->context, &plain, frame, len);

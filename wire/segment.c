@@ -10,8 +10,6 @@
 
 #include "wire/checksum.h"
 
-#define GSO_SIZE_MIN 48 /* smaller segments are an attack on the receiver, not a stream */
-
 void segment_clear(struct segment *s)
 {
 	s->whole = true;
@@ -55,7 +53,7 @@ int segment_start(struct segment *s, const struct vnet_header *vnet, void *frame
 	r = tcp_parse(frame, len, true, &s->layout);
 	if (r < 0)
 		return r;
-	if (s->layout.version != (type == VNET_GSO_TCPV4 ? 4 : 6) || vnet->gso_size < GSO_SIZE_MIN)
+	if (s->layout.version != (type == VNET_GSO_TCPV4 ? 4 : 6) || vnet->gso_size < VNET_GSO_SIZE_MIN)
 		return -EBADMSG;
 	if (s->layout.payload > sizeof(s->headers) || s->layout.payload >= len)
 		return -EBADMSG;

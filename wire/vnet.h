@@ -30,5 +30,8 @@ struct vnet_header {
 } __attribute__((packed));
 _Static_assert(sizeof(struct vnet_header) == 10, "virtio 1.2, legacy header without num_buffers");
 
+/* Smaller segments are an attack on the receiver, not a stream: they are neither cut nor joined. */
+#define VNET_GSO_SIZE_MIN 48
+
 /* Largest frame with a header: a full IP packet, an Ethernet header and two tags. */
 #define VNET_FRAME_MAX (65535 + 14 + 8)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes the seed corpora of control, ether and bpdu anew (the files are in the tree)."""
+"""Writes the seed corpora of the frame and protocol parsers anew (the files are in the tree)."""
 import pathlib
 import sys
 
@@ -88,8 +88,92 @@ def mgmt_session():
     yield "odd_numbers", b"\0" + greeting + b"1 x\n1000000000000 x\n30x1 y\n3099 z\n1000\n3021\n"
 
 
+def tcp(seq, payload, flags=0x10, version=4, tags=b"", options=b"\1" * 12):
+    """A TCP segment with its checksums."""
+    header = (b"\x03\xe8\0\x50" + seq.to_bytes(4, "big") + bytes(4) +
+              bytes([(20 + len(options)) // 4 << 4, flags]) + b"\1\0" + bytes(4) + options)
+    if version == 4:
+        addresses = bytes([10, 0, 0, 1, 10, 0, 0, 2])
+        ip = bytearray(frames.ipv4("10.0.0.1", "10.0.0.2", 6, header + payload)[:20])
+        ip[6:8], ip[10:12] = b"\x40\0", b"\0\0"
+        ip[10:12] = frames.internet_checksum(bytes(ip)).to_bytes(2, "big")
+    else:
+        addresses = bytes(15) + b"\1" + bytes(15) + b"\2"
+        ip = b"\x60\0\0\0" + len(header + payload).to_bytes(2, "big") + b"\6\x40" + addresses
+    pseudo = addresses + len(header + payload).to_bytes(4, "big") + bytes([0, 0, 0, 6])
+    total = frames.internet_checksum(pseudo + header + payload).to_bytes(2, "big")
+    segment = header[:16] + total + header[18:] + payload
+    kind = frames.IPV4 if version == 4 else frames.IPV6
+    return frames.ether(frames.mac(2), frames.mac(1), bytes(ip) + segment, kind, tags)
+
+
+def shapes():
+    """Names, IP versions and tags of TCP frames."""
+    for version in (4, 6):
+        for name, tags in (("", b""), ("_tagged", frames.tag(5)),
+                           ("_twice", frames.tag(7, tpid=frames.TPID_AD) + frames.tag(8))):
+            yield f"tcp{version}{name}", version, tags
+
+
+def segment():
+    def vnet(flags, kind, size, start, offset=16):
+        return bytes([flags, kind]) + b"".join(
+            number.to_bytes(2, "little") for number in (start + 32, size, start, offset))
+    for name, version, tags in shapes():
+        start = 14 + len(tags) + (20 if version == 4 else 40)
+        frame = tcp(4294967000, bytes(400), 0x99, version, tags)
+        yield name, vnet(1, 1 if version == 4 else 4, 100, start) + frame
+        yield name + "_ecn", vnet(1, 0x81 if version == 4 else 0x84, 399, start) + frame
+        yield name + "_whole", vnet(1, 0, 0, start) + frame
+        yield name + "_wrong", vnet(1, 4 if version == 4 else 1, 100, start) + frame
+    yield "plain", vnet(0, 0, 0, 0) + frames.ether(frames.mac(2), frames.mac(1), b"x")
+    yield "udp", vnet(1, 3, 100, 34, 6) + frames.udp4(
+        frames.mac(1), frames.mac(2), "10.0.0.1", "10.0.0.2", 1, 2, bytes(300))
+    yield "small", vnet(1, 1, 47, 34) + tcp(1, bytes(300))
+
+
+def coalesce():
+    def stream(*several):
+        return b"".join(len(frame).to_bytes(2, "big") + frame for frame in several)
+    for name, version, tags in shapes():
+        def made(seq, size, flags=0x10, options=b"\1" * 12, version=version, tags=tags):
+            return tcp(seq, bytes(size), flags, version, tags, options)
+        yield name, stream(made(0, 100), made(100, 100), made(200, 50), made(250, 100))
+        yield name + "_push", stream(made(0, 100), made(100, 100, 0x18), made(200, 100))
+        yield name + "_gap", stream(made(0, 100), made(101, 100), made(0, 0), made(201, 100, 0x11))
+        yield name + "_options", stream(made(0, 100), made(100, 100, options=b""))
+    yield "others", stream(b"", b"x", frames.ether(frames.mac(2), frames.mac(1), b"x"),
+                           tcp(0, bytes(60))[:40], tcp(0, bytes(60)) + bytes(6))
+
+
+def block(kind, body=b""):
+    """A pcap-ng block in host byte order."""
+    length = (len(body) + 12).to_bytes(4, sys.byteorder)
+    return kind.to_bytes(4, sys.byteorder) + length + body + length
+
+
+def capture_stream():
+    """The first byte is the size of the pieces that the rest comes in."""
+    def numbers(*values, size=4):
+        return b"".join(value.to_bytes(size, sys.byteorder) for value in values)
+    head = block(0x0a0d0d0a, numbers(0x1a2b3c4d, 1) + b"\xff" * 8) + block(1, numbers(1, 0))
+    frame = block(6, numbers(0, 1, 2, 5, 60) + b"abcde\0\0\0" + numbers(2, 4, size=2)
+                  + numbers(1, 0))
+    counts = numbers(4, 8, size=2) + numbers(9, size=8) + numbers(5, 8, size=2) + numbers(2, size=8)
+    end = block(5, numbers(0, 1, 2) + counts + numbers(0))
+    greeting = b"VDE switch V.1\n(C) somebody\n\nvde$ "
+    for size in (0, 1, 7, 64):
+        yield f"stream_{size}", bytes([size]) + greeting + b"1000 Success\n" + head + 5 * frame + end
+    yield "event", b"\0" + greeting + b"3021 port/+ 01\n1000 Success\n" + head
+    yield "refused", b"\0" + greeting + b"0000 DATA END WITH '.'\nno port 9\n.\n1006 No such\n"
+    yield "old", b"\0" + greeting + b"1038 Function not implemented\n"
+    yield "zero_length", b"\0" + b"1000 Success\n" + bytes(8)
+    yield "long_length", b"\0" + b"1000 Success\n" + numbers(6, 0x7ffffffc)
+    yield "odd_options", b"\0" + b"1000 Success\n" + block(5, bytes(12) + numbers(5, 65535, size=2))
+
+
 def main():
-    for maker in (bpdu, ether, control, mgmt_session):
+    for maker in (bpdu, capture_stream, coalesce, control, ether, mgmt_session, segment):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

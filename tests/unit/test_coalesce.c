@@ -243,13 +243,20 @@ static void test_streams(void **state)
 static void test_passes(void **state)
 {
 	struct sink *sink = *state;
+	struct tcp_spec tiny = base;
 	uint8_t frame[2000];
 	size_t len = build_segment(frame, &base), full = len;
 
+	tiny.payload_len = 47;
 	frame[len - 1] ^= 1; /* checksum */
 	coalesce_add(&sink->coalesce, frame, len);
 	assert_int_equal(sink->emitted, 1);
 	assert_memory_equal(sink->frame[0].data, frame, len);
+	sink->count = sink->emitted = 0;
+	for (size_t i = 0; i < 3; i++, tiny.seq += 47) { /* segments so small are not joined */
+		add(sink, &tiny);
+		assert_int_equal(sink->emitted, i + 1);
+	}
 	for (len = 14; len < full; len += 7) {
 		coalesce_add(&sink->coalesce, frame, len);
 		assert_int_equal(sink->frame[sink->count - 1].len, len);

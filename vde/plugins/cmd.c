@@ -47,10 +47,10 @@ struct cmd_output {
 
 struct cmd {
 	struct plugin_head head;
-	char *line;          /* owned */
+	char *line; /* owned */
 	struct cmd_child child;
-	int epoll; /* owned; the datafd */
-	int more;  /* owned eventfd: whole frames wait in the buffer */
+	int epoll;                   /* owned; the datafd */
+	int more;                    /* owned eventfd: whole frames wait in the buffer */
 	pthread_mutex_t output_lock; /* over output: one thread may receive while another sends */
 	struct cmd_output output;
 	struct cmd_input input;
@@ -95,9 +95,9 @@ static size_t input_next(struct cmd_input *in, uint8_t *buf, size_t room)
 
 	while (d.len == 0 && in->at < in->len) {
 		const struct vde_stream *s = &in->stream;
-		size_t want = s->header_len < VDE_STREAM_HEADER_SIZE ?
-				      VDE_STREAM_HEADER_SIZE - s->header_len :
-				      s->frame_len - s->have;
+		size_t want = s->header_len < VDE_STREAM_HEADER_SIZE
+				      ? VDE_STREAM_HEADER_SIZE - s->header_len
+				      : s->frame_len - s->have;
 
 		want = MIN(want, in->len - in->at);
 		vde_stream_feed(&in->stream, in->data + in->at, want, &deliver_handler, &d);
@@ -182,8 +182,7 @@ static void output_watch(struct cmd *c)
 {
 	bool wanted = c->output.at < c->output.len;
 
-	if (wanted != c->output.watched &&
-	    cmd_watch(c, c->child.to, wanted ? EPOLLOUT : 0) == 0)
+	if (wanted != c->output.watched && cmd_watch(c, c->child.to, wanted ? EPOLLOUT : 0) == 0)
 		c->output.watched = wanted;
 }
 

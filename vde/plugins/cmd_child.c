@@ -77,9 +77,9 @@ static int spawn(struct cmd_child *child, char **words, int input, int output)
 	(void)posix_spawnattr_init(&attr);
 	(void)posix_spawnattr_setsigmask(&attr, &none);
 	(void)posix_spawnattr_setsigdefault(&attr, &usual);
-	(void)posix_spawnattr_setflags(&attr, (short)(POSIX_SPAWN_SETSIGMASK |
-						      POSIX_SPAWN_SETSIGDEF |
-						      (child->group ? POSIX_SPAWN_SETPGROUP : 0)));
+	(void)posix_spawnattr_setflags(&attr,
+				       (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+					       (child->group ? POSIX_SPAWN_SETPGROUP : 0)));
 	r = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);

@@ -20,7 +20,7 @@ struct cmd_child {
 int cmd_child_start(struct cmd_child *child, char **words, struct error *error);
 
 /*
- * Closes the pipes, which asks most commands to end; then SIGTERM, at most 1 s, SIGKILL. Collects the
- * process. Does nothing for CMD_CHILD_NONE.
+ * Closes the pipes, which asks most commands to end; then SIGTERM, at most 1 s, SIGKILL. Collects
+ * the process. Does nothing for CMD_CHILD_NONE.
  */
 void cmd_child_stop(struct cmd_child *child);

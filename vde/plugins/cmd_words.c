@@ -71,7 +71,8 @@ int cmd_words(const char *line, char ***ret, struct error *error)
 			return r;
 	}
 	if (count == 0)
-		return error_set(error, EINVAL, "a command is missing; the form is cmd://COMMAND "
+		return error_set(error, EINVAL,
+				 "a command is missing; the form is cmd://COMMAND "
 				 "ARGUMENTS");
 	words[count] = NULL;
 	*ret = TAKE_PTR(words);

@@ -15,7 +15,7 @@
 
 #define PATH_SIZE 128
 
-/* The device's number as MAJOR:MINOR (the kernel's text), or "" for what is no macvtap interface. */
+/* The device's number, MAJOR:MINOR in the kernel's text; "" for what is no macvtap interface. */
 static void device_number(const char *name, unsigned index, char *text, size_t size)
 {
 	char path[PATH_SIZE];
@@ -35,19 +35,26 @@ static int explain(int code, const char *name, unsigned index, struct error *err
 
 	device_number(name, index, number, sizeof(number));
 	if (!*number)
-		return error_set(error, EINVAL, "'%s' is not a macvtap interface; make one: ip link add "
-				 "link IF name NAME type macvtap mode bridge", name);
+		return error_set(error, EINVAL,
+				 "'%s' is not a macvtap interface; make one: ip link add "
+				 "link IF name NAME type macvtap mode bridge",
+				 name);
 	if (code == EACCES || code == EPERM)
-		return error_set(error, code, "no permission to open /dev/tap%u of '%s'; let root give "
-				 "it to you (chown)", index, name);
+		return error_set(error, code,
+				 "no permission to open /dev/tap%u of '%s'; let root give "
+				 "it to you (chown)",
+				 index, name);
 	if (code == EBUSY)
-		return error_set(error, code, "the interface '%s' is in use by another program", name);
+		return error_set(error, code, "the interface '%s' is in use by another program",
+				 name);
 	minor = strchr(number, ':');
 	if (code != ENOENT || !minor)
 		return error_set_errno(error, code, "cannot use /dev/tap%u of '%s'", index, name);
 	*minor++ = '\0';
-	return error_set(error, code, "the device /dev/tap%u of '%s' is missing here; make it: mknod "
-			 "/dev/tap%u c %s %s", index, name, index, number, minor);
+	return error_set(error, code,
+			 "the device /dev/tap%u of '%s' is missing here; make it: mknod "
+			 "/dev/tap%u c %s %s",
+			 index, name, index, number, minor);
 }
 
 static int open_macvtap(const char *name, struct error *error)
@@ -59,8 +66,11 @@ static int open_macvtap(const char *name, struct error *error)
 	unsigned index = strlen(name) < IFNAMSIZ && *name ? if_nametoindex(name) : 0;
 
 	if (!index)
-		return error_set(error, ENODEV, "there is no interface '%s'; macvtap://IF takes a macvtap "
-				 "interface (ip link add link IF name NAME type macvtap mode bridge)", name);
+		return error_set(
+			error, ENODEV,
+			"there is no interface '%s'; macvtap://IF takes a macvtap "
+			"interface (ip link add link IF name NAME type macvtap mode bridge)",
+			name);
 	(void)snprintf(path, sizeof(path), "/dev/tap%u", index);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0)

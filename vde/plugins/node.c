@@ -34,8 +34,8 @@
 #include "wire/ether.h"
 
 /* Frames and events that one vde_recv serves, and frames taken from one client in a row. */
-#define BUDGET     256
-#define BURST      8
+#define BUDGET 256
+#define BURST  8
 /* Bytes of a frame that a rule reads in one piece. */
 #define RULE_BYTES (ETHER_HEADER_SIZE + ETHER_TAG_SIZE)
 
@@ -104,8 +104,8 @@ static int port_receive(struct node *n, unsigned port, struct frame *f)
 static bool node_forward(struct node *n, unsigned from, const struct frame *f)
 {
 	uint64_t now = clock_now() / NS_PER_SEC;
-	struct node_target target = n->rule->route(n->memory, &n->ports, from, frame_start(f),
-						   f->len, now);
+	struct node_target target =
+		n->rule->route(n->memory, &n->ports, from, frame_start(f), f->len, now);
 	bool wait = from == NODE_HOST && (target.verdict == NODE_ONE || n->ports.count == 1);
 
 	if (target.verdict == NODE_DROP)

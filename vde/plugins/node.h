@@ -20,13 +20,13 @@ extern const struct node_rule node_rule; /* of this plug-in */
 extern const struct vdeplug_module vdeplug_ops;
 
 /* Makes a plug-in of a rule; the arguments are the initialiser of its struct node_rule. */
-#define NODE_PLUGIN(...)                                        \
-	const struct node_rule node_rule = { __VA_ARGS__ };     \
-	PUBLIC const struct vdeplug_module vdeplug_ops = {      \
-		.vde_open_real = node_open,                     \
-		.vde_recv = node_recv,                          \
-		.vde_send = node_send,                          \
-		.vde_datafd = node_datafd,                      \
-		.vde_ctlfd = node_ctlfd,                        \
-		.vde_close = node_close,                        \
+#define NODE_PLUGIN(...)                                    \
+	const struct node_rule node_rule = { __VA_ARGS__ }; \
+	PUBLIC const struct vdeplug_module vdeplug_ops = {  \
+		.vde_open_real = node_open,                 \
+		.vde_recv = node_recv,                      \
+		.vde_send = node_send,                      \
+		.vde_datafd = node_datafd,                  \
+		.vde_ctlfd = node_ctlfd,                    \
+		.vde_close = node_close,                    \
 	}

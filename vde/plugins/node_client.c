@@ -104,8 +104,8 @@ static int client_data_name(struct node *n, int data, struct sockaddr_un *reply)
 }
 
 /* Makes the data socket of a client; c->data may be set on failure, too. */
-static int client_data_open(struct node *n, struct node_client *c, const struct vde_control *request,
-			    struct sockaddr_un *reply)
+static int client_data_open(struct node *n, struct node_client *c,
+			    const struct vde_control *request, struct sockaddr_un *reply)
 {
 	auto_close int opened = client_socket_open(c, &request->address);
 	auto_close int data = -1;

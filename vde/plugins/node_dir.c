@@ -89,8 +89,8 @@ static int visit_remove(int dir, const char *name, void *context)
 }
 
 /*
- * A request that is refused at once. Nodes of vdeplug4 4.0.1 spin for ever over a connection that ends
- * without one, so a look at a control socket has to be followed by it.
+ * A request that is refused at once. Nodes of vdeplug4 4.0.1 spin for ever over a connection that
+ * ends without one, so a look at a control socket has to be followed by it.
  */
 static void send_vain_request(int fd, const char *control)
 {
@@ -134,8 +134,10 @@ static int in_the_way(struct error *error, const char *path, const char *what)
 
 static int lives_already(struct error *error, const char *path)
 {
-	return error_set(error, EADDRINUSE, "a network node runs at '%s' already; join it with "
-			 "vde://%s, or name another path", path, path);
+	return error_set(error, EADDRINUSE,
+			 "a network node runs at '%s' already; join it with "
+			 "vde://%s, or name another path",
+			 path, path);
 }
 
 /* Whether the existing, locked directory was left by a crash; empties it. */
@@ -177,14 +179,17 @@ static int dir_lock(struct node_dir *d, bool fresh, struct error *error)
 		case ENOTDIR:
 		case ELOOP:
 			return in_the_way(error, d->path, "exists and is not a directory");
+		case EACCES:
+			return in_the_way(error, d->path,
+					  "exists and cannot be opened (whose is it?)");
 		default:
 			return error_set_errno(error, errno, "cannot open '%s'", d->path);
 		}
 	/* Who looked at a directory that was just made lets go of it at once. */
 	if (flock(d->fd, fresh ? LOCK_EX : LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? lives_already(error, d->path) :
-					      error_set_errno(error, errno, "cannot lock '%s'",
-							      d->path);
+		return errno == EWOULDBLOCK
+			       ? lives_already(error, d->path)
+			       : error_set_errno(error, errno, "cannot lock '%s'", d->path);
 	return dir_still_named(d) ? 0 : -ESTALE;
 }
 
@@ -207,26 +212,31 @@ static int dir_try(struct node_dir *d, struct error *error)
 	return r;
 }
 
-int node_dir_make(struct node_dir *d, const char *path, mode_t mode, gid_t gid,
-		  struct error *error)
+int node_dir_make(struct node_dir *d, const char *path, mode_t mode, gid_t gid, struct error *error)
 {
 	int r = -ESTALE;
 
 	d->path = plugin_absolute_path(path);
 	if (!d->path)
-		return error_set_errno(error, errno, "cannot find the directory that '%s' is to be "
-				       "made in", path);
+		return error_set_errno(error, errno,
+				       "cannot find the directory that '%s' is to be "
+				       "made in",
+				       path);
 	if (strlen(d->path) > NODE_DIR_PATH_MAX)
-		return error_set(error, ENAMETOOLONG, "'%s' is too long for sockets in it (%d bytes "
-				 "at most); name a shorter path", d->path, NODE_DIR_PATH_MAX);
+		return error_set(error, ENAMETOOLONG,
+				 "'%s' is too long for sockets in it (%d bytes "
+				 "at most); name a shorter path",
+				 d->path, NODE_DIR_PATH_MAX);
 	for (int i = 0; r == -ESTALE && i < MAKE_TRIES; i++)
 		r = dir_try(d, error);
 	if (r < 0)
 		return r;
 	/* The group first: a change of group may take the set-group-id bit away. */
 	if (gid != (gid_t)-1 && fchown(d->fd, (uid_t)-1, gid) < 0)
-		return error_set_errno(error, errno, "cannot give '%s' to group %u (you have to be "
-				       "a member of it)", d->path, (unsigned)gid);
+		return error_set_errno(error, errno,
+				       "cannot give '%s' to group %u (you have to be "
+				       "a member of it)",
+				       d->path, (unsigned)gid);
 	if (fchmod(d->fd, mode) < 0)
 		return error_set_errno(error, errno, "cannot set the mode of '%s'", d->path);
 	return 0;
@@ -262,8 +272,7 @@ static void user_name(char name[USER_NAME_SIZE])
 	struct passwd entry, *found = NULL;
 
 	if (getpwuid_r(geteuid(), &entry, buffer, sizeof(buffer), &found) != 0 || !found ||
-	    strchr(found->pw_name, '/') ||
-	    str_copy(name, USER_NAME_SIZE, found->pw_name) < 0)
+	    strchr(found->pw_name, '/') || str_copy(name, USER_NAME_SIZE, found->pw_name) < 0)
 		(void)snprintf(name, USER_NAME_SIZE, "u%u", (unsigned)geteuid());
 }
 

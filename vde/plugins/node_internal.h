@@ -19,8 +19,8 @@ enum node_client_state {
 /* Slot N of the table is port N; slot 0 stays unused. */
 struct node_client {
 	enum node_client_state state;
-	int control; /* owned */
-	int data;    /* owned; -1 before NODE_CLIENT_JOINED */
+	int control;    /* owned */
+	int data;       /* owned; -1 before NODE_CLIENT_JOINED */
 	uint64_t since; /* order of arrival */
 	size_t request_len;
 	uint8_t request[VDE_CONTROL_MAX];
@@ -41,10 +41,11 @@ struct node {
 	const struct node_rule *rule;
 	void *memory; /* the rule's, owned */
 	bool started; /* the rule was */
-	pthread_mutex_t lock; /* over all that follows: one thread may receive while another sends */
-	int epoll;            /* owned; the datafd */
-	int listener;         /* owned; DIR/ctl */
-	int reserve;          /* owned; given up for a moment to refuse when descriptors run out */
+	pthread_mutex_t
+		lock; /* over all that follows: one thread may receive while another sends */
+	int epoll;    /* owned; the datafd */
+	int listener; /* owned; DIR/ctl */
+	int reserve;  /* owned; given up for a moment to refuse when descriptors run out */
 	struct node_dir dir;
 	mode_t mode; /* of sockets */
 	gid_t gid;   /* of sockets; (gid_t)-1: as it comes */

@@ -42,8 +42,9 @@ static int option_mode(const char *name, const char *text, mode_t *ret, struct e
 {
 	int r = parse_mode(text, ret);
 
-	return r < 0 ? bad_option(error, -EINVAL, name, text, "an octal mode is wanted, such as 0660") :
-		       0;
+	return r < 0 ? bad_option(error, -EINVAL, name, text,
+				  "an octal mode is wanted, such as 0660")
+		     : 0;
 }
 
 /* A number with an optional suffix k or m, from MIN to MAX. */
@@ -104,8 +105,10 @@ static int option_group(const struct node_options *o, const struct vde_open_args
 		name = args->group;
 	*ret = vde_grnam2gid(name);
 	if (name && *ret == (gid_t)-1)
-		return error_set(error, EINVAL, "there is no group '%s'; name one of /etc/group or "
-				 "give its number", name);
+		return error_set(error, EINVAL,
+				 "there is no group '%s'; name one of /etc/group or "
+				 "give its number",
+				 name);
 	return 0;
 }
 
@@ -244,7 +247,8 @@ VDECONN *node_open(char *args, char *descr, int interface_version, struct vde_op
 	r = node_begin(n, args, &options, open_args, interface_version, &error);
 	if (r < 0) {
 		if (!error.code)
-			error_set_errno(&error, -r, "%s://%s cannot be opened", n->rule->name, args);
+			error_set_errno(&error, -r, "%s://%s cannot be opened", n->rule->name,
+					args);
 		node_free(n);
 		return plugin_fail(&error);
 	}

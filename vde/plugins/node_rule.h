@@ -55,7 +55,7 @@ struct node_learning {
 };
 
 #define NODE_LEARNING_DEFAULT { .table_size = 256, .expire_s = 120 }
-#define NODE_TABLE_SIZE_MAX   (1u << 20)
+#define NODE_TABLE_SIZE_MAX (1u << 20)
 
 struct node_rule {
 	const char *name; /* the locator's scheme */

@@ -9,7 +9,7 @@
 
 struct null {
 	struct plugin_head head;
-	int fd;              /* owned eventfd that nobody raises */
+	int fd; /* owned eventfd that nobody raises */
 };
 
 static struct null *null_of(VDECONN *conn)

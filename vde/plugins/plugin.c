@@ -11,8 +11,8 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-#define LOCK_TRIES   20
-#define LOCK_STEP_MS 10
+#define LOCK_TRIES     20
+#define LOCK_STEP_MS   10
 #define SECOND_LOOK_MS 20
 
 VDECONN *plugin_fail(const struct error *e)
@@ -147,7 +147,8 @@ char *plugin_absolute_path(const char *path)
 		len -= (size_t)(slash + 1 - path);
 		path = slash + 1;
 	}
-	if (asprintf(&whole, "%s/%.*s", str_equal(resolved, "/") ? "" : resolved, (int)len, path) < 0)
+	if (asprintf(&whole, "%s/%.*s", str_equal(resolved, "/") ? "" : resolved, (int)len, path) <
+	    0)
 		return NULL;
 	return whole;
 }

@@ -22,9 +22,9 @@
 #define PLUGIN_FRAME_MIN 14
 #define PLUGIN_SNDBUF    (1 << 20) /* wanted socket buffer, bytes; the kernel may give less */
 
-/* What a connection begins with: struct vdeconn without its open end, so that it can be a member. */
+/* What a connection begins with: struct vdeconn without its open end, to be a member. */
 struct plugin_head {
-	void *handle;                  /* the loader fills both */
+	void *handle; /* the loader fills both */
 	struct vdeplug_module *module;
 };
 _Static_assert(sizeof(struct plugin_head) == sizeof(struct vdeconn), "struct vdeconn");

@@ -43,7 +43,7 @@
 #define ACK_SIZE      64 /* bytes that are read of the message with the byte */
 #define PAUSE_MS      200
 #define RETRY_STEP_MS 10
-#define JOIN_TRIES    4 /* in one call: each may find the name changed under it */
+#define JOIN_TRIES    4  /* in one call: each may find the name changed under it */
 #define BUDGET        64 /* events and dropped frames of one vde_recv */
 
 enum ptp_state {
@@ -58,23 +58,24 @@ enum ptp_state {
 };
 
 static const char *const ptp_state_names[PTP_NUM_STATES] = {
-	[PTP_ENDED] = "ended",	   [PTP_LISTENING] = "listening", [PTP_SERVING] = "serving",
-	[PTP_WAITING] = "waiting", [PTP_JOINED] = "joined",	  [PTP_PAUSED] = "paused",
+	[PTP_ENDED] = "ended",       [PTP_LISTENING] = "listening", [PTP_SERVING] = "serving",
+	[PTP_WAITING] = "waiting",   [PTP_JOINED] = "joined",       [PTP_PAUSED] = "paused",
 	[PTP_DATAGRAM] = "datagram",
 };
 DEFINE_STRTAB(ptp_state, enum ptp_state, PTP_NUM_STATES);
 
 struct ptp {
 	struct plugin_head head;
-	pthread_mutex_t lock; /* over all that follows: one thread may receive while another sends */
-	char *path; /* owned */
+	pthread_mutex_t
+		lock; /* over all that follows: one thread may receive while another sends */
+	char *path;   /* owned */
 	mode_t mode;
 	enum ptp_state state;
-	int error;    /* of an ended connection: why, positive errno value */
-	int epoll;    /* owned; the datafd */
-	int timer;    /* owned; runs in PTP_PAUSED, and wakes vde_recv for PTP_ENDED */
-	int listener; /* owned; in PTP_LISTENING and PTP_SERVING */
-	int peer;     /* owned; in PTP_SERVING, PTP_WAITING, PTP_JOINED, PTP_DATAGRAM */
+	int error;            /* of an ended connection: why, positive errno value */
+	int epoll;            /* owned; the datafd */
+	int timer;            /* owned; runs in PTP_PAUSED, and wakes vde_recv for PTP_ENDED */
+	int listener;         /* owned; in PTP_LISTENING and PTP_SERVING */
+	int peer;             /* owned; in PTP_SERVING, PTP_WAITING, PTP_JOINED, PTP_DATAGRAM */
 	struct ptp_name name; /* of the listener, or of the datagram socket */
 	struct plugin_out out;
 };
@@ -183,8 +184,8 @@ static int ptp_join_datagram(struct ptp *p)
 }
 
 /*
- * Connects, or listens where there is nobody to connect to; does not block. 0, or a negative errno: -EAGAIN
- * when the listener's queue is full.
+ * Connects, or listens where there is nobody to connect to; does not block. 0, or a negative errno:
+ * -EAGAIN when the listener's queue is full.
  */
 static int ptp_join(struct ptp *p)
 {
@@ -235,7 +236,8 @@ static void send_ack(int fd, int error)
 {
 	uint8_t byte = (uint8_t)error;
 
-	(void)send(fd, &byte, sizeof(byte), MSG_DONTWAIT | MSG_NOSIGNAL); /* its end is seen later */
+	(void)send(fd, &byte, sizeof(byte),
+		   MSG_DONTWAIT | MSG_NOSIGNAL); /* its end is seen later */
 }
 
 /* Somebody connects: the peer, or a third. */
@@ -325,7 +327,10 @@ static ssize_t ptp_event(struct ptp *p, int fd, void *buf, size_t len)
 	return 0;
 }
 
-/* As node_serve(): a frame's length; 0: something happened; -EAGAIN: nothing did. */
+/*
+ * As node_serve(): a frame's length; 0: something happened; -EAGAIN: nothing did. -ENOTCONN: the
+ * connection has ended for good.
+ */
 static ssize_t ptp_serve(struct ptp *p, void *buf, size_t len)
 {
 	ssize_t r = -EAGAIN;
@@ -337,6 +342,8 @@ static ssize_t ptp_serve(struct ptp *p, void *buf, size_t len)
 		if (p->state == PTP_ENDED)
 			break;
 	}
+	if (r <= 0 && p->state == PTP_ENDED)
+		r = -ENOTCONN;
 	(void)pthread_mutex_unlock(&p->lock);
 	return r;
 }
@@ -354,9 +361,9 @@ static ssize_t ptp_recv(VDECONN *conn, void *buf, size_t len, int flags)
 	}
 	if (r > 0)
 		return r;
-	if (p->state != PTP_ENDED)
+	if (r != -ENOTCONN)
 		return plugin_nothing();
-	errno = p->error;
+	errno = p->error; /* does not change any more */
 	return 0;
 }
 
@@ -460,14 +467,20 @@ static int explain(struct error *error, int r, const char *path)
 		return error_set(error, EISCONN, "'%s' has two ends already; name another path",
 				 path);
 	case ETIMEDOUT:
-		return error_set(error, ETIMEDOUT, "who listens at '%s' did not answer within 2 s; it "
-				 "has to receive (vde_recv) for another to join", path);
+		return error_set(error, ETIMEDOUT,
+				 "who listens at '%s' did not answer within 2 s; it "
+				 "has to receive (vde_recv) for another to join",
+				 path);
 	case ENOTSOCK:
-		return error_set(error, ENOTSOCK, "'%s' exists and is not a socket; remove it, or "
-				 "name another path", path);
+		return error_set(error, ENOTSOCK,
+				 "'%s' exists and is not a socket; remove it, or "
+				 "name another path",
+				 path);
 	case ENOENT:
-		return error_set(error, ENOENT, "there is no directory for '%s', or no path was given "
-				 "(ptp://PATH)", path);
+		return error_set(error, ENOENT,
+				 "there is no directory for '%s', or no path was given "
+				 "(ptp://PATH)",
+				 path);
 	default:
 		return error_set_errno(error, -r, "ptp://%s cannot be opened", path);
 	}

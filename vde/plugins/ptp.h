@@ -14,8 +14,9 @@ struct ptp_name {
 };
 
 /*
- * Binds the socket FD to PATH with exactly MODE, and remembers that in *NAME. A socket file of TYPE that
- * nobody answers is replaced. -EADDRINUSE when somebody does, -ENOTSOCK when PATH is no socket.
+ * Binds the socket FD to PATH with exactly MODE, and remembers that in *NAME. A socket file of TYPE
+ * that nobody answers is replaced. -EADDRINUSE when somebody does, -ENOTSOCK when PATH is no
+ * socket.
  */
 int ptp_name_bind(struct ptp_name *name, int fd, int type, const char *path, mode_t mode);
 

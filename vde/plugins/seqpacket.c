@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * seqpacket://FD: one frame per message of a socket that was inherited; the way by which a program
- * that cannot load plug-ins is joined to vde_plug. The descriptor is this connection's from then on.
+ * that cannot load plug-ins is joined to vde_plug. The descriptor is this connection's from then
+ * on.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +15,7 @@
 
 struct seqpacket {
 	struct plugin_head head;
-	int fd;              /* owned */
+	int fd; /* owned */
 	int type;
 	struct plugin_out out;
 };
@@ -57,12 +58,18 @@ static int check_descriptor(int fd, int *ret_type, struct error *error)
 	socklen_t len = sizeof(*ret_type);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, ret_type, &len) < 0)
-		return error_set(error, errno, errno == EBADF ?
-				 "descriptor %d is not open; the program that starts this one has to "
-				 "leave it open" : "descriptor %d is not a socket", fd);
+		return error_set(
+			error, errno,
+			errno == EBADF
+				? "descriptor %d is not open; who starts this program has to leave "
+				  "it open"
+				: "descriptor %d is not a socket",
+			fd);
 	if (*ret_type != SOCK_SEQPACKET && *ret_type != SOCK_DGRAM)
-		return error_set(error, EPROTOTYPE, "descriptor %d does not keep messages apart; a "
-				 "SOCK_SEQPACKET socket is wanted", fd);
+		return error_set(error, EPROTOTYPE,
+				 "descriptor %d does not keep messages apart; a "
+				 "SOCK_SEQPACKET socket is wanted",
+				 fd);
 	return 0;
 }
 
@@ -72,8 +79,10 @@ static int seqpacket_begin(struct seqpacket *s, const char *text, struct error *
 	int r;
 
 	if (parse_decimal(text, 0, INT_MAX, &number) < 0)
-		return error_set(error, EINVAL, "'%s' is not a descriptor; the form is "
-				 "seqpacket://NUMBER", text);
+		return error_set(error, EINVAL,
+				 "'%s' is not a descriptor; the form is "
+				 "seqpacket://NUMBER",
+				 text);
 	r = check_descriptor((int)number, &s->type, error);
 	if (r < 0)
 		return r;

@@ -56,8 +56,8 @@ static bool oblivion_takes(void *context, uint64_t key, uint64_t value)
 	struct oblivion *o = context;
 
 	(void)key;
-	if (o->port == NODE_PORTS ? !value_expired(o->l, value, o->now) :
-				    value_port(value) != o->port)
+	if (o->port == NODE_PORTS ? !value_expired(o->l, value, o->now)
+				  : value_port(value) != o->port)
 		return false;
 	o->l->per_port[value_port(value)]--;
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tap://NAME: a TAP interface of the kernel, made when there is none; "" lets the kernel name it. */
+/* tap://NAME: a TAP interface, made when there is none; "" lets the kernel name it. */
 #include "vde/plugins/tap_io.h"
 
 #include <errno.h>
@@ -19,11 +19,13 @@ static int explain_device(int code, struct error *error)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return error_set(error, code, TUN_DEVICE " is missing; load the module (modprobe tun), "
-				 "or give the container that device");
+		return error_set(error, code,
+				 TUN_DEVICE " is missing; load the module (modprobe tun), "
+					    "or give the container that device");
 	case EACCES:
 	case EPERM:
-		return error_set(error, code, "no permission to open " TUN_DEVICE "; it usually has "
+		return error_set(error, code,
+				 "no permission to open " TUN_DEVICE "; it usually has "
 				 "mode 0666");
 	default:
 		return error_set_errno(error, code, "cannot open " TUN_DEVICE);
@@ -34,21 +36,28 @@ static int explain_interface(int code, const char *name, struct error *error)
 {
 	switch (code) {
 	case EPERM:
-		return error_set(error, code, "making or using the interface '%s' takes "
-				 "CAP_NET_ADMIN; or let root make it for you: ip tuntap add dev %s mode "
-				 "tap user %u", name, *name ? name : "NAME", (unsigned)geteuid());
+		return error_set(
+			error, code,
+			"making or using the interface '%s' takes "
+			"CAP_NET_ADMIN; or let root make it for you: ip tuntap add dev %s mode "
+			"tap user %u",
+			name, *name ? name : "NAME", (unsigned)geteuid());
 	case EBUSY:
-		return error_set(error, code, "the interface '%s' is in use by another program; end "
-				 "that, or name another interface", name);
+		return error_set(error, code,
+				 "the interface '%s' is in use by another program; end "
+				 "that, or name another interface",
+				 name);
 	case EINVAL:
-		return error_set(error, code, "'%s' exists and is no TAP interface, or cannot be an "
-				 "interface's name", name);
+		return error_set(error, code,
+				 "'%s' exists and is no TAP interface, or cannot be an "
+				 "interface's name",
+				 name);
 	default:
 		return error_set_errno(error, code, "cannot make the interface '%s'", name);
 	}
 }
 
-/* Makes FD the other end of the interface. A persistent one with several queues has to be asked so. */
+/* Makes FD the other end of the interface. One with several queues wants to be asked so. */
 static int attach(int fd, const char *name)
 {
 	static const short flags[] = { IFF_TAP | IFF_NO_PI, IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE };
@@ -71,8 +80,10 @@ static int open_tap(const char *name, struct error *error)
 	int r;
 
 	if (strlen(name) >= IFNAMSIZ)
-		return error_set(error, ENAMETOOLONG, "'%s' is too long for an interface's name (%d "
-				 "characters at most)", name, IFNAMSIZ - 1);
+		return error_set(error, ENAMETOOLONG,
+				 "'%s' is too long for an interface's name (%d "
+				 "characters at most)",
+				 name, IFNAMSIZ - 1);
 	fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return explain_device(errno, error);

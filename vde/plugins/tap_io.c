@@ -26,8 +26,8 @@ VDECONN *tap_connect(tap_opener *opener, const char *name)
 }
 
 /*
- * A read(2) cuts a frame that is longer than the buffer without a word, so a second buffer takes what
- * would be lost, and the frame is dropped.
+ * A read(2) cuts a frame that is longer than the buffer without a word, so a second buffer takes
+ * what would be lost, and the frame is dropped.
  */
 ssize_t tap_recv(VDECONN *conn, void *buf, size_t len, int flags)
 {

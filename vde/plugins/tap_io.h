@@ -6,7 +6,7 @@
 
 struct tap {
 	struct plugin_head head;
-	int fd;              /* owned */
+	int fd; /* owned */
 };
 
 /*
@@ -22,19 +22,19 @@ int tap_datafd(VDECONN *conn);
 int tap_ctlfd(VDECONN *conn);
 int tap_close(VDECONN *conn);
 
-#define TAP_PLUGIN(opener)                                                                     \
-	static VDECONN *plugin_open(char *args, char *descr, int interface_version,            \
-				    struct vde_open_args *open_args)                           \
-	{                                                                                      \
-		(void)descr, (void)interface_version, (void)open_args;                         \
-		return tap_connect(opener, args);                                              \
-	}                                                                                      \
-	extern const struct vdeplug_module vdeplug_ops;                                        \
-	PUBLIC const struct vdeplug_module vdeplug_ops = {                                     \
-		.vde_open_real = plugin_open,                                                  \
-		.vde_recv = tap_recv,                                                          \
-		.vde_send = tap_send,                                                          \
-		.vde_datafd = tap_datafd,                                                      \
-		.vde_ctlfd = tap_ctlfd,                                                        \
-		.vde_close = tap_close,                                                        \
+#define TAP_PLUGIN(opener)                                                          \
+	static VDECONN *plugin_open(char *args, char *descr, int interface_version, \
+				    struct vde_open_args *open_args)                \
+	{                                                                           \
+		(void)descr, (void)interface_version, (void)open_args;              \
+		return tap_connect(opener, args);                                   \
+	}                                                                           \
+	extern const struct vdeplug_module vdeplug_ops;                             \
+	PUBLIC const struct vdeplug_module vdeplug_ops = {                          \
+		.vde_open_real = plugin_open,                                       \
+		.vde_recv = tap_recv,                                               \
+		.vde_send = tap_send,                                               \
+		.vde_datafd = tap_datafd,                                           \
+		.vde_ctlfd = tap_ctlfd,                                             \
+		.vde_close = tap_close,                                             \
 	}

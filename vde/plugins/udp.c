@@ -27,7 +27,7 @@ union udp_sockaddr {
 
 struct udp {
 	struct plugin_head head;
-	int fd;              /* owned */
+	int fd; /* owned */
 	bool connected;
 	socklen_t peer_len;
 	union udp_sockaddr peer;
@@ -43,9 +43,9 @@ static struct udp *udp_of(VDECONN *conn)
 static bool is_loss(int error)
 {
 	static const int losses[] = {
-		EAGAIN,	    EINTR,	  ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EHOSTDOWN,
-		ENETUNREACH, ENETDOWN,	  ENETRESET,	EMSGSIZE,   ENOBUFS,	  EPERM,
-		EACCES,	    EADDRNOTAVAIL, ENOPROTOOPT, EPROTO,
+		EAGAIN,      EINTR,         ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EHOSTDOWN,
+		ENETUNREACH, ENETDOWN,      ENETRESET,    EMSGSIZE,   ENOBUFS,      EPERM,
+		EACCES,      EADDRNOTAVAIL, ENOPROTOOPT,  EPROTO,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(losses); i++)
@@ -128,14 +128,15 @@ static ssize_t udp_send(VDECONN *conn, const void *buf, size_t len, int flags)
 static int resolve(const struct udp_end *end, int family, int flags, struct addrinfo **ret,
 		   struct error *error)
 {
-	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_DGRAM,
+	struct addrinfo hints = { .ai_family = family,
+				  .ai_socktype = SOCK_DGRAM,
 				  .ai_flags = flags };
 	int r = getaddrinfo(*end->host ? end->host : NULL, end->port, &hints, ret);
 
 	if (r)
-		return error_set(error, ECONNABORTED, "the address '%s' port '%s' cannot be found: %s",
-				 end->host, end->port,
-				 r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
+		return error_set(error, ECONNABORTED,
+				 "the address '%s' port '%s' cannot be found: %s", end->host,
+				 end->port, r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r));
 	return 0;
 }
 

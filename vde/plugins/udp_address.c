@@ -38,13 +38,14 @@ static int split_end(const struct piece *p, struct piece *host, struct piece *po
 	*host = (struct piece){ p->whole, p->at, 0 };
 	*port = *p;
 	if (bracket && (!close || colon != close + 1))
-		return piece_error(p, error, close ? "']:PORT' is wanted behind an address in brackets" :
-						     "']' is missing");
+		return piece_error(p, error,
+				   close ? "']:PORT' is wanted behind an address in brackets"
+					 : "']' is missing");
 	if (!colon)
 		return 0;
 	*port = (struct piece){ p->whole, colon + 1, (size_t)(p->at + p->len - colon - 1) };
-	*host = bracket ? (struct piece){ p->whole, p->at + 1, (size_t)(close - p->at - 1) } :
-			  (struct piece){ p->whole, p->at, (size_t)(colon - p->at) };
+	*host = bracket ? (struct piece){ p->whole, p->at + 1, (size_t)(close - p->at - 1) }
+			: (struct piece){ p->whole, p->at, (size_t)(colon - p->at) };
 	return 0;
 }
 

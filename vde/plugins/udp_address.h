@@ -14,8 +14,8 @@ struct udp_end {
 };
 
 /*
- * A host may stand in brackets, `[::1]:6000`; without them it ends at the last colon. Only the source may
- * lack a host. -EINVAL with a caret under the place.
+ * A host may stand in brackets, `[::1]:6000`; without them it ends at the last colon. Only the
+ * source may lack a host. -EINVAL with a caret under the place.
  */
 int udp_address_parse(const char *text, struct udp_end *source, struct udp_end *destination,
 		      struct error *error);
