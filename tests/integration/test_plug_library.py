@@ -13,7 +13,6 @@ import pytest
 
 from vslib.frames import BROADCAST, mac, numbered, number_of
 from vslib.plugs import LibraryError
-from vslib.proc import wait_until
 from vslib.sides import REPO, tool
 
 ROOT = os.geteuid() == 0
@@ -247,7 +246,7 @@ def test_library_leaks_nothing(host, switch):
         fails(host, errno.EINVAL, f'{switch.path}[mode=9]')
         fails(host, errno.EPROTONOSUPPORT, 'quux://')
     assert host.call(op='fds') == before
-    wait_until(lambda: switch.endpoints() == [])
+    switch.wait_no_endpoint('itest-lib')
 
 
 def test_setuid_ignores_paths(lab, ours, switch):
