@@ -229,6 +229,6 @@ int unixcmd_main(const struct unixcmd_program *program, int argc, char **argv)
 	log_set_program(program->name);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (settings.json)
-		argv[--first] = (char *)"json"; /* in front of the command, over a word that is done with */
+		argv[--first] = (char *)"json"; /* over a word that is done with */
 	return run(program, &settings, argv + first);
 }

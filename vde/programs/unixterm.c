@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unixterm: joins the terminal (standard input and output) with a local stream socket, as it is. At the
- * end of the input the socket is told so, and what it still says is waited for.
+ * unixterm: joins the terminal (standard input and output) with a local stream socket, as it is.
+ * At the end of the input the socket is told so, and what it still says is waited for.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,8 +24,8 @@ static const struct option_row rows[] = {
 static const struct option_program program = {
 	.name = "unixterm",
 	.synopsis = "[OPTION]... SOCKET",
-	.summary = "Joins the terminal with the local stream socket SOCKET, for instance the management\n"
-		   "socket of a switch. Ends when the socket is closed at the other end.",
+	.summary = "Joins the terminal with the local stream socket SOCKET, for instance the\n"
+		   "management socket of a switch. Ends when the other end closes the socket.",
 	.rows = rows,
 	.num_rows = ARRAY_SIZE(rows),
 	.usage_status = STATUS_FAILED,

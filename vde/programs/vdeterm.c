@@ -72,10 +72,11 @@ static const struct option_row rows[] = {
 static const struct option_program program = {
 	.name = "vdeterm",
 	.synopsis = "[OPTION]... SOCKET",
-	.summary = "A console for the management socket SOCKET, with line editing, history and completion.\n"
-		   "When the input is no terminal, its lines are run as a script.",
+	.summary = "A console for the management socket SOCKET, with line editing, history and\n"
+		   "completion. When the input is no terminal, its lines are run as a script.",
 	.epilogue = "The exit status of a script is the result of its last command: 0, or the\n"
-		    "number of the error (more than 254 is shown as 254); 255 when the console is gone.",
+		    "number of the error (more than 254 is shown as 254); 255 when the console\n"
+		    "is gone.",
 	.rows = rows,
 	.num_rows = ARRAY_SIZE(rows),
 	.usage_status = STATUS_FAILED,
