@@ -310,7 +310,7 @@ class Idle(Measure):
     title = 'memory, wake-ups and cost of frames with up to 1,000 idle ports'
 
     def prepare(self):
-        need = 2 * PORTS[-1] + 200
+        need = 2 * len(self.rig.sides) * sum(PORTS) + 200      # two sockets a port
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < need:
             if hard != resource.RLIM_INFINITY and hard < need:

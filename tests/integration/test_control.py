@@ -369,7 +369,7 @@ def test_data_socket_belongs_to_the_user(users):
 
 def some_group():
     """A group that we may give files to."""
-    return 'daemon' if ROOT else grp.getgrgid(os.getgroups()[-1]).gr_name
+    return 'daemon' if ROOT else grp.getgrgid(os.getegid()).gr_name
 
 
 def check_group(lab, side, group, gid):

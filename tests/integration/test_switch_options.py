@@ -17,7 +17,7 @@ import pytest
 from vslib.console import Console
 from vslib.frames import BROADCAST, is_type, mac, numbered
 from vslib.proc import pid_exists, wait_until
-from vslib.sides import tool
+from vslib.sides import need_tun, tool
 from vslib.switch import answers
 
 
@@ -479,6 +479,7 @@ def test_pidfile_in_the_foreground(lab, switch_side):
 
 def test_tap(lab, switch_side):
     """--tap makes an interface whose frames go through the switch; it is shown as tuntap."""
+    need_tun()
     shell = lab.plain_namespace()
     pid, mgmt, path = lab.path('pid'), lab.path('mgmt'), lab.path('s')
     shell.run(f'{switch_side.program("vde_switch")} -d -p {pid} -M {mgmt} -s {path} -t vstap')

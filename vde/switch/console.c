@@ -30,7 +30,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/switch/command.h"
-#include "vde/switch/datasock.h"
+#include "vde/switch/control.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
@@ -435,7 +435,7 @@ static void mgmt_ready(struct loop *loop, void *object, int fd, uint32_t events)
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (client < 0 && (errno == EMFILE || errno == ENFILE))
-			datasock_out_of_descriptors(sw, fd);
+			control_out_of_descriptors(sw, fd);
 		if (client < 0)
 			return;
 		(void)console_adopt(sw, client); /* a refusal has been told to the client */
@@ -452,7 +452,7 @@ static int console_listen(struct vde_switch *sw, struct error *error)
 
 	if (s->mgmt_group && parse_group(s->mgmt_group, &gid) < 0)
 		return error_set(error, ENOENT, "no group '%s'", s->mgmt_group);
-	fd = io_listen_unix(sw->mgmt, s->mgmt_mode, gid, BACKLOG);
+	fd = io_listen_unix(sw->mgmt, SOCK_STREAM, s->mgmt_mode, gid, BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
 				 "cannot listen on '%s': it exists, and another program answers there "

@@ -38,7 +38,12 @@ static void tap_close(struct vde_switch *sw, struct endpoint *ep)
 	(void)ep;
 }
 
-static const struct endpoint_class tap_class = { "tuntap", tap_write, tap_close };
+static const struct endpoint_class tap_class = {
+	.module = "tuntap",
+	.transport = "tap",
+	.write = tap_write,
+	.close = tap_close,
+};
 
 static unsigned tap_read_batch(struct vde_switch *sw, struct endpoint *ep, bool *ret_lost)
 {

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from .proc import PATIENCE, Proc, TimeExpired, readable
-from .sides import tool
+from .sides import need_tun, tool
 
 
 class Shell:
@@ -67,6 +67,8 @@ class Namespace(Shell):
 
     def __init__(self, side, vnls, *, env, options=(), name='vdens'):
         argv = [side.program('vdens'), *options]
+        if any(vnl not in ('', '-', 'no') for vnl in vnls):
+            need_tun()
         if len(vnls) > 1:
             argv += ['-m', *vnls, '--']
         else:

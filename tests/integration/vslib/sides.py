@@ -51,6 +51,12 @@ def tool(name):
     return path
 
 
+def need_tun():
+    """Skip the test where the caller may not open /dev/net/tun (in CI fail)."""
+    if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
+        lacking('access to /dev/net/tun (chmod 666 /dev/net/tun, as Debian has it)')
+
+
 def clean_env(home, **more):
     """An environment in which nothing of the user's own VDE set-up is seen."""
     env = {'PATH': SYSTEM_PATH, 'HOME': str(home), 'LANG': 'C.UTF-8', 'SHELL': '/bin/sh',
