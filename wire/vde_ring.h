@@ -111,7 +111,7 @@ struct vde_ring_message_parts {
 	uint16_t queue_pairs;    /* 0: not said */
 	uint16_t kind;           /* enum vde_ring_kind, other values possible */
 	bool has_session;
-	uint8_t session[VDE_RING_SESSION_SIZE];
+	_Alignas(uint64_t) uint8_t session[VDE_RING_SESSION_SIZE]; /* and epoch: one item */
 	uint64_t epoch;
 	char text[VDE_RING_TEXT_SIZE];
 };

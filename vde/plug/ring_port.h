@@ -34,24 +34,35 @@ struct ring_port {
 /*
  * The server's part: makes sealed memory with rings of SIZES bytes (to the server, to the client; valid
  * per ring_size_valid()) and the doorbells. *ret_client gets the descriptors that the client is sent;
- * they are closed by ring_port_welcome(). -errno.
+ * they are closed by ring_port_welcome(), or by ring_port_client_done() when it comes to nothing.
+ * -errno (and nothing made).
  */
 struct ring_port_client_fds {
-	int memory_fd, ring_fd, bell_fd; /* memory_fd is a duplicate */
+	int memory_fd, ring_fd, bell_fd; /* owned; memory_fd is a duplicate */
 };
+
+#define RING_PORT_CLIENT_INIT { .memory_fd = -1, .ring_fd = -1, .bell_fd = -1 }
+
 int ring_port_make(struct ring_port *rp, const uint32_t sizes[2],
 		   struct ring_port_client_fds *ret_client);
 
-/* Sends WELCOME (sizes, offsets, message are filled in) on CONTROL_FD; takes it on success. */
+void ring_port_client_done(struct ring_port_client_fds *client);
+
+/*
+ * Sends WELCOME (sizes, offsets, message are filled in) on *CONTROL_FD without blocking; takes that on
+ * success (it becomes -1). CLIENT is closed in any case. The features, largest frame and port of RP
+ * are the caller's to fill in. -errno: the client is gone.
+ */
 int ring_port_welcome(struct ring_port *rp, struct vde_ring_message_parts *parts, int *control_fd,
 		      struct ring_port_client_fds *client);
 
-/* Sends REFUSAL with errno value CODE and a sentence; best effort, never blocks. */
+/* Sends REFUSAL with errno value CODE (positive) and a sentence; best effort, never blocks. */
 void ring_port_refuse(int control_fd, int code, const char *sentence);
 
 /*
  * Receives one message (HELLO) without blocking; descriptors that come with it are closed, unless
- * RET_FD is given and exactly one came. -EAGAIN, -EPIPE at the end, -EBADMSG, -EPROTONOSUPPORT.
+ * RET_FD is given and exactly one came (else it gets -1). -EAGAIN; -EPIPE at the end; -EBADMSG, also
+ * when descriptors were lost on the way; -EPROTONOSUPPORT.
  */
 int ring_port_receive(int control_fd, struct vde_ring_message_parts *ret, int *ret_fd);
 
@@ -59,7 +70,10 @@ int ring_port_receive(int control_fd, struct vde_ring_message_parts *ret, int *r
  * The client's part: connects to the socket PATH, sends HELLO (with PASS_FD, unless that is -1), waits
  * for the answer (VDE_RING_PATIENCE_MS at most), checks it and maps the memory. On a refusal the error has the
  * server's sentence. -ENOENT, -ECONNREFUSED, -EPROTOTYPE, -EPROTONOSUPPORT: there are no rings here,
- * the old protocol may be tried; any other error is final.
+ * the old protocol may be tried; any other error is final (-ETIMEDOUT, -EPROTO for an answer that does
+ * not hold, what the server refused with). A path that cannot be a socket's, or is too long for one,
+ * is -ENOENT. *ret_welcome has what was answered, also after a refusal. control_fd and the doorbells
+ * stay blocking: ring_port_ring() and ring_port_hear() do not care.
  */
 int ring_port_join(const char *path, const struct vde_ring_message_parts *hello, int pass_fd,
 		   struct ring_port *ret, struct vde_ring_message_parts *ret_welcome,
@@ -67,8 +81,11 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 
 void ring_port_done(struct ring_port *rp);
 
-/* Rings the peer's doorbell; a full pipe is as good. */
+/* Rings the peer's doorbell; a full pipe is as good. No SIGPIPE when the peer is gone; keeps errno. */
 void ring_port_ring(const struct ring_port *rp);
 
-/* Takes all signals off our doorbell without blocking, whatever the peer did to its end. */
+/*
+ * Takes the signals off our doorbell without blocking, whatever the peer did to its end: up to 4096 at
+ * once, so a peer that rings without end cannot keep us here. Keeps errno.
+ */
 void ring_port_hear(const struct ring_port *rp);

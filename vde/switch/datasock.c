@@ -35,6 +35,8 @@
 #define LISTEN_BACKLOG  1024
 #define ACCEPTS_A_TURN  64
 #define BATCHES_A_TURN  4
+#define BATCHES_AT_END  64
+#define BURST_NS        (10 * NS_PER_USEC) /* frames nearer to each other are read together */
 #define REQUEST_TIMEOUT (5 * NS_PER_SEC)
 #define SOCKET_BUFFER   (1 << 20)
 #define MAX_GROUPS      64
@@ -79,15 +81,16 @@ void datasock_raise_limits(void)
 
 static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
 {
+	const struct msghdr *first = &msgs[0].msg_hdr;
+	const int how = MSG_DONTWAIT | MSG_NOSIGNAL;
 	int n;
 
-	if (count == 1) {
-		ssize_t sent = sendmsg(ep->data_fd, &msgs[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		n = sent < 0 ? -1 : 1;
-	} else {
-		n = sendmmsg(ep->data_fd, msgs, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-	}
+	if (count > 1)
+		n = sendmmsg(ep->data_fd, msgs, count, how);
+	else if (first->msg_iovlen > 1)
+		n = sendmsg(ep->data_fd, first, how) < 0 ? -1 : 1;
+	else
+		n = send(ep->data_fd, first->msg_iov->iov_base, first->msg_iov->iov_len, how) < 0 ? -1 : 1;
 	if (n > 0)
 		return n;
 	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
@@ -124,19 +127,53 @@ static unsigned plug_read_batch(struct vde_switch *sw, struct endpoint *ep, int 
 	return (unsigned)n;
 }
 
-static void plug_ready(struct loop *loop, void *object, int fd, uint32_t events)
+/* Reads what there is, up to the share of a turn. */
+static void plug_read_burst(struct endpoint *ep, int fd)
 {
-	struct endpoint *ep = object;
-
-	(void)loop;
-	if (events & EPOLLOUT)
-		endpoint_flush_queue(ep->sw, ep);
-	for (int i = 0; events & (EPOLLIN | EPOLLERR) && i < BATCHES_A_TURN && !ep->gone; i++)
+	for (int i = 0; i < BATCHES_A_TURN && !ep->gone; i++)
 		if (plug_read_batch(ep->sw, ep, fd) < FORWARD_BATCH)
 			break;
 }
 
+/* Reads one frame; a second one is a matter of the next turn. */
+static void plug_read_one(struct endpoint *ep, int fd)
+{
+	ssize_t n = recv(fd, forward_buffer(ep->sw->forward, 0), (size_t)ep->sw->settings.max_frame + 1,
+			 MSG_DONTWAIT);
+
+	if (n >= 0)
+		forward_batch(ep->sw, ep, &(uint32_t){ (uint32_t)n }, 1);
+}
+
+/*
+ * A plug that was silent for a while gets the cheaper call: recvmmsg(2) looks for a second frame,
+ * which takes as long as the first, and it is not there when frames wait for answers.
+ */
+static void plug_ready(struct loop *loop, void *object, int fd, uint32_t events)
+{
+	struct endpoint *ep = object;
+	bool bursts = loop_now(loop) - ep->read_at < BURST_NS;
+
+	if (events & EPOLLOUT)
+		endpoint_flush_queue(ep->sw, ep);
+	if (!(events & (EPOLLIN | EPOLLERR)))
+		return;
+	ep->read_at = loop_now(loop);
+	if (bursts)
+		plug_read_burst(ep, fd);
+	else
+		plug_read_one(ep, fd);
+}
+
 static const struct loop_class plug_data_class = { "plug data", plug_ready };
+
+/* What a plug sent before it went is delivered; bounded, since others may have its socket, too. */
+static void plug_read_last(struct endpoint *ep)
+{
+	for (int i = 0; i < BATCHES_AT_END && !ep->gone; i++)
+		if (plug_read_batch(ep->sw, ep, ep->data_fd) == 0)
+			break;
+}
 
 /* What comes after the request means nothing; the end means that the plug is gone. */
 static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t events)
@@ -147,8 +184,10 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 
 	(void)loop;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-	    (n < 0 && events & (EPOLLHUP | EPOLLERR)))
+	    (n < 0 && events & (EPOLLHUP | EPOLLERR))) {
+		plug_read_last(ep);
 		endpoint_close(ep->sw, ep);
+	}
 }
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };
@@ -515,14 +554,29 @@ static int control_set_dir(struct control *control, struct error *error)
 	return 0;
 }
 
+/* Not a file, and not a directory that all share, as /tmp: its permissions are going to change. */
+static bool is_private_dir(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) && !(st.st_mode & S_ISVTX);
+}
+
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
 {
 	struct vde_switch *sw = control->sw;
 
 	if (mkdir(dir, 0700) == 0)
 		control->made_dir = true;
+	else if (errno == ENOENT)
+		return error_set_errno(error, ENOENT, "cannot make the control directory '%s' (the one "
+				       "that it is to be in has to exist)", dir);
 	else if (errno != EEXIST)
-		return error_set_errno(error, errno, "cannot make the control directory '%s'", dir);
+		return error_set_errno(error, errno, "cannot make the control directory '%s' (choose "
+				       "another with -s)", dir);
+	else if (!is_private_dir(dir))
+		return error_set(error, ENOTDIR, "'%s' is not a directory that a switch can have for "
+				 "itself; choose another with -s", dir);
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);

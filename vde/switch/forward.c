@@ -36,7 +36,6 @@
 #define ADDRESSES_SIZE   (2 * ETHER_ADDR_SIZE)
 #define PENDING_TAGGED   0x40 /* the frame leaves with a tag */
 #define PENDING_INDEX    0x3f
-#define PIECES_PER_FRAME 3
 
 _Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
 _Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
@@ -147,7 +146,7 @@ int forward_new(struct vde_switch *sw)
 	f->sw = sw;
 	f->gc.fire = forward_gc;
 	/* The odd 128 spread the buffers' first lines over the sets of the processor's cache. */
-	f->buffer_size = ((FORWARD_HEADROOM + (size_t)sw->settings.max_frame + 1 + 63) & ~(size_t)63) + 128;
+	f->buffer_size = (((size_t)sw->settings.max_frame + 1 + 63) & ~(size_t)63) + 128;
 	buffers = mmap(NULL, f->buffer_size * FORWARD_BATCH, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (buffers == MAP_FAILED) {
@@ -155,7 +154,10 @@ int forward_new(struct vde_switch *sw)
 		return -ENOMEM;
 	}
 	f->buffers = buffers;
+	f->scratch = malloc(OUTQ_FRAME_MAX);
 	sw->forward = f;
+	if (!f->scratch)
+		return -ENOMEM;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = clock_now();
 	return mac_table_new((size_t)sw->settings.max_macs, sw->num_ports + 1,
@@ -172,55 +174,84 @@ void forward_free(struct vde_switch *sw)
 		return;
 	loop_timer_cancel(sw->loop, &f->gc);
 	(void)munmap(f->buffers, f->buffer_size * FORWARD_BATCH);
+	free(f->scratch);
 	free(f);
 	sw->forward = NULL;
 }
 
 uint8_t *forward_buffer(struct forward *f, unsigned i)
 {
-	return f->buffers + f->buffer_size * i + FORWARD_HEADROOM;
+	return f->buffers + f->buffer_size * i;
 }
 
 /* --- output --------------------------------------------------------------------------- */
 
-/* The pieces of a frame as it leaves; returns how many. */
-static unsigned frame_pieces(const struct frame *frame, bool leaves_tagged,
-			     struct iovec iov[PIECES_PER_FRAME], unsigned *ret_len)
+unsigned forward_pieces(const struct frame *frame, bool leaves_tagged,
+			struct iovec iov[FORWARD_PIECES], unsigned *ret_len)
 {
+	unsigned count = 0, from = 0;
+
 	*ret_len = frame->len;
-	if (frame->tagged == leaves_tagged) {
-		iov[0] = (struct iovec){ frame->data, frame->len };
-		return 1;
+	if (frame->tagged != leaves_tagged) {
+		iov[count++] = (struct iovec){ frame->head, ADDRESSES_SIZE };
+		from = ADDRESSES_SIZE;
+		if (leaves_tagged) {
+			iov[count++] = (struct iovec){ (void *)frame->tag, ETHER_TAG_SIZE };
+			*ret_len += ETHER_TAG_SIZE;
+		} else {
+			from += ETHER_TAG_SIZE;
+			*ret_len -= ETHER_TAG_SIZE;
+		}
 	}
-	iov[0] = (struct iovec){ frame->data, ADDRESSES_SIZE };
-	if (!leaves_tagged) {
-		*ret_len -= ETHER_TAG_SIZE;
-		iov[1] = (struct iovec){ frame->data + ADDRESSES_SIZE + ETHER_TAG_SIZE,
-					 frame->len - ADDRESSES_SIZE - ETHER_TAG_SIZE };
-		return 2;
+	if (frame->body == frame->head + frame->head_len) {
+		iov[count++] = (struct iovec){ frame->head + from, frame->len - from };
+		return count;
 	}
-	*ret_len += ETHER_TAG_SIZE;
-	iov[1] = (struct iovec){ (void *)frame->tag, ETHER_TAG_SIZE };
-	iov[2] = (struct iovec){ frame->data + ADDRESSES_SIZE, frame->len - ADDRESSES_SIZE };
-	return 3;
+	iov[count++] = (struct iovec){ frame->head + from, frame->head_len - from };
+	if (frame->len > frame->head_len)
+		iov[count++] = (struct iovec){ (void *)frame->body, frame->len - frame->head_len };
+	return count;
 }
 
-static void flush_endpoint(struct vde_switch *sw, struct endpoint *ep)
+const struct frame *forward_share(const struct forward *f, const struct endpoint *ep, unsigned i,
+				  bool *ret_tagged)
+{
+	*ret_tagged = ep->pending[i] & PENDING_TAGGED;
+	return &f->frames[ep->pending[i] & PENDING_INDEX];
+}
+
+/* The frame in one piece, for those who cannot take it in more. */
+static uint8_t *frame_whole(struct forward *f, const struct frame *frame)
+{
+	if (frame->body == frame->head + frame->head_len)
+		return frame->head;
+	memcpy(mempcpy(f->scratch, frame->head, frame->head_len), frame->body,
+	       frame->len - frame->head_len);
+	return f->scratch;
+}
+
+/* The share of an endpoint whose class takes messages. */
+static void flush_messages(struct vde_switch *sw, struct endpoint *ep)
 {
 	struct mmsghdr msgs[FORWARD_BATCH];
-	struct iovec iov[FORWARD_BATCH * PIECES_PER_FRAME];
+	struct iovec iov[FORWARD_BATCH * FORWARD_PIECES];
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < ep->num_pending; i++) {
-		const struct frame *frame = &sw->forward->frames[ep->pending[i] & PENDING_INDEX];
-		struct iovec *pieces = &iov[i * PIECES_PER_FRAME];
-		unsigned len, count;
+		struct iovec *pieces = &iov[count * FORWARD_PIECES];
+		bool tagged;
+		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
+		unsigned len, num_pieces = forward_pieces(frame, tagged, pieces, &len);
 
-		count = frame_pieces(frame, ep->pending[i] & PENDING_TAGGED, pieces, &len);
-		msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = pieces, .msg_iovlen = count },
-					    .msg_len = len };
+		if (len > ep->max_out) {
+			endpoint_count_drop(ep, DROP_OVERSIZE);
+			continue;
+		}
+		msgs[count++] = (struct mmsghdr){
+			.msg_hdr = { .msg_iov = pieces, .msg_iovlen = num_pieces }, .msg_len = len
+		};
 	}
-	endpoint_write(sw, ep, msgs, ep->num_pending);
-	ep->num_pending = 0;
+	endpoint_write(sw, ep, msgs, count);
 }
 
 static void forward_flush(struct vde_switch *sw)
@@ -232,8 +263,11 @@ static void forward_flush(struct vde_switch *sw)
 		struct endpoint *next = ep->next_dirty;
 
 		ep->dirty = false;
-		if (!ep->gone)
-			flush_endpoint(sw, ep);
+		if (!ep->gone && ep->class->flush)
+			ep->class->flush(sw, ep);
+		else if (!ep->gone)
+			flush_messages(sw, ep);
+		ep->num_pending = 0;
 		ep = next;
 	}
 }
@@ -242,19 +276,18 @@ static void forward_flush(struct vde_switch *sw)
 static void deliver_through_plugin(struct vde_switch *sw, struct port *port,
 				   const struct frame *frame, bool tagged)
 {
-	uint8_t copy[OUTQ_FRAME_MAX];
-	struct iovec iov[PIECES_PER_FRAME];
-	unsigned len, count = frame_pieces(frame, tagged, iov, &len);
-	uint8_t *at = copy;
+	struct iovec iov[FORWARD_PIECES];
+	unsigned len, count = forward_pieces(frame, tagged, iov, &len);
+	uint8_t *at = sw->forward->scratch;
 	int passed;
 
 	for (unsigned i = 0; i < count; i++)
 		at = mempcpy(at, iov[i].iov_base, iov[i].iov_len);
-	passed = plugin_host_packet(sw, true, port->number, copy, (int)len);
+	passed = plugin_host_packet(sw, true, port->number, sw->forward->scratch, (int)len);
 	if (passed <= 0)
 		return;
 	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port)
-		endpoint_send(sw, ep, copy, (size_t)passed);
+		endpoint_send(sw, ep, sw->forward->scratch, (size_t)passed);
 }
 
 static void deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
@@ -263,7 +296,7 @@ static void deliver(struct vde_switch *sw, struct port *port, unsigned index, bo
 	const struct frame *frame = &f->frames[index];
 
 	if (capture_wants(sw, port))
-		capture_frame(sw, port, CAPTURE_OUT, frame->data, frame->len);
+		capture_frame(sw, port, CAPTURE_OUT, frame_whole(f, frame), frame->len);
 	if (plugin_host_wants_packets(sw, true)) {
 		deliver_through_plugin(sw, port, frame, tagged);
 		return;
@@ -278,20 +311,30 @@ static void deliver(struct vde_switch *sw, struct port *port, unsigned index, bo
 	}
 }
 
+static void frame_set(struct frame *frame, uint8_t *data, uint32_t len)
+{
+	frame->head = data;
+	frame->head_len = MIN(len, FORWARD_HEAD);
+	frame->body = data + frame->head_len;
+	frame->len = len;
+	frame->tagged = false;
+}
+
 void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *vlan,
 		  const void *data, size_t len)
 {
-	struct frame frame = { .data = (uint8_t *)data, .len = (uint32_t)len };
 	struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(vlan->id) };
-	struct iovec iov[PIECES_PER_FRAME];
+	struct iovec iov[FORWARD_PIECES];
 	struct mmsghdr msg = { .msg_hdr = { .msg_iov = iov } };
+	struct frame frame;
 
+	frame_set(&frame, (uint8_t *)data, (uint32_t)len);
 	memcpy(frame.tag, &tag, sizeof(tag));
 	if (capture_wants(sw, port))
 		capture_frame(sw, port, CAPTURE_OUT, data, len);
 	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
 		msg.msg_hdr.msg_iovlen =
-			frame_pieces(&frame, vlan_is_tagged(vlan, port->number), iov, &msg.msg_len);
+			forward_pieces(&frame, vlan_is_tagged(vlan, port->number), iov, &msg.msg_len);
 		endpoint_write(sw, ep, &msg, 1);
 	}
 }
@@ -323,7 +366,7 @@ static struct vlan *classify(struct vde_switch *sw, const struct port *port, str
 		id = port->untagged_vlan; /* 802.1Q 6.9: the priority stays, the VLAN is the port's */
 		vlan = vlan_find(sw, id);
 		tag.tci = htobe16((uint16_t)((info->tci & 0xf000) | id));
-		memcpy(frame->data + ADDRESSES_SIZE, &tag, sizeof(tag));
+		memcpy(frame->head + ADDRESSES_SIZE, &tag, sizeof(tag));
 	}
 	if (!vlan || !vlan_has_port(vlan, port->number))
 		return NULL;
@@ -385,35 +428,77 @@ static void flood_hub(struct vde_switch *sw, unsigned from, unsigned index)
 			deliver(sw, sw->ports[number], index, sw->forward->frames[index].tagged);
 }
 
+/* Where a frame goes: a port, or -1: to all. Learns its source on the way. */
+static int destination(struct vde_switch *sw, const struct port *port, struct vlan *vlan,
+		       const struct ether_info *info)
+{
+	struct forward *f = sw->forward;
+	const struct mac_entry *entry = NULL;
+
+	/* Streams: the frame before had the same addresses. */
+	if (f->last.valid && f->last.vlan == vlan->id &&
+	    memcmp(f->last.addresses, info->dest, ADDRESSES_SIZE) == 0)
+		return f->last.port;
+	if (port_set_has(vlan->learn, port->number) && !ether_is_multicast(info->source))
+		learn(sw, port, vlan->id, info->source);
+	if (!ether_is_multicast(info->dest))
+		entry = mac_table_find(sw->macs, info->dest, vlan->id, f->mac_now);
+	f->last.port = entry && port_set_has(vlan->forward, entry->port) ? entry->port : -1;
+	f->last.vlan = vlan->id;
+	memcpy(f->last.addresses, info->dest, ADDRESSES_SIZE);
+	f->last.valid = true;
+	return f->last.port;
+}
+
 static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct vlan *vlan,
 			    const struct ether_info *info, unsigned index)
 {
 	const struct frame *frame = &sw->forward->frames[index];
-	const struct port *port = ep->port;
-	const struct mac_entry *entry = NULL;
+	int to;
 
-	if (bpdu_is_link_local(info->dest) && stp_input(sw, ep->port, vlan, frame->data, frame->len))
+	if (bpdu_is_link_local(info->dest) &&
+	    stp_input(sw, ep->port, vlan, frame_whole(sw->forward, frame), frame->len)) {
+		sw->forward->last.valid = false; /* ports may have changed their state */
 		return;
-	if (port_set_has(vlan->learn, port->number) && !ether_is_multicast(info->source))
-		learn(sw, port, vlan->id, info->source);
-	if (!port_set_has(vlan->forward, port->number)) {
+	}
+	to = destination(sw, ep->port, vlan, info);
+	if (!port_set_has(vlan->forward, ep->port->number)) {
 		drop_in(ep, DROP_STATE);
 		vlan->counters.drops[DROP_STATE]++;
 		return;
 	}
 	count_in(&vlan->counters, frame->len);
-	if (!ether_is_multicast(info->dest))
-		entry = mac_table_find(sw->macs, info->dest, vlan->id, sw->forward->mac_now);
-	if (!entry || !port_set_has(vlan->forward, entry->port))
-		flood(sw, vlan, port->number, index);
-	else if (entry->port != port->number)
-		deliver_in_vlan(sw, vlan, entry->port, index);
+	if (to < 0)
+		flood(sw, vlan, ep->port->number, index);
+	else if ((unsigned)to != ep->port->number)
+		deliver_in_vlan(sw, vlan, (unsigned)to, index);
+}
+
+/* A plug-in may change what comes in: it gets a copy, which then is the frame. */
+static bool admit_through_plugin(struct vde_switch *sw, struct endpoint *ep, struct frame *frame)
+{
+	struct forward *f = sw->forward;
+	uint8_t *data = frame_whole(f, frame);
+	int len;
+
+	if (data == f->scratch) { /* it has to stay while the batch lasts */
+		data = forward_buffer(f, (unsigned)(frame - f->frames));
+		memcpy(data, f->scratch, MIN(frame->len, (uint32_t)sw->settings.max_frame));
+	}
+	len = (int)MIN(frame->len, (uint32_t)sw->settings.max_frame);
+	len = plugin_host_packet(sw, false, ep->port->number, data, len);
+	if (len < ETHER_HEADER_SIZE || len > sw->settings.max_frame) {
+		drop_in(ep, DROP_PLUGIN);
+		return false;
+	}
+	frame_set(frame, data, (uint32_t)len);
+	return true;
 }
 
 /* What concerns a frame before the switch looks into it; false: it goes no further. */
 static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *frame)
 {
-	if (frame->len > (uint32_t)sw->settings.max_frame) {
+	if (frame->len > ep->max_in) {
 		drop_in(ep, DROP_OVERSIZE);
 		return false;
 	}
@@ -424,18 +509,8 @@ static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *fram
 	count_in(&ep->counters, frame->len);
 	count_in(&ep->port->counters, frame->len);
 	if (capture_wants(sw, ep->port))
-		capture_frame(sw, ep->port, CAPTURE_IN, frame->data, frame->len);
-	if (plugin_host_wants_packets(sw, false)) {
-		int len = plugin_host_packet(sw, false, ep->port->number, frame->data,
-					     (int)frame->len);
-
-		if (len < ETHER_HEADER_SIZE || len > sw->settings.max_frame) {
-			drop_in(ep, DROP_PLUGIN);
-			return false;
-		}
-		frame->len = (uint32_t)len;
-	}
-	return true;
+		capture_frame(sw, ep->port, CAPTURE_IN, frame_whole(sw->forward, frame), frame->len);
+	return !plugin_host_wants_packets(sw, false) || admit_through_plugin(sw, ep, frame);
 }
 
 static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned index)
@@ -451,7 +526,7 @@ static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned i
 		return;
 	}
 	/* A frame that ends inside its tag has none that could be believed. */
-	if (ether_parse(frame->data, frame->len, &info) < 0) {
+	if (ether_parse(frame->head, MIN(frame->len, frame->head_len), &info) < 0) {
 		drop_in(ep, DROP_SHORT);
 		return;
 	}
@@ -463,15 +538,35 @@ static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned i
 	forward_in_vlan(sw, ep, vlan, &info, index);
 }
 
-void forward_batch(struct vde_switch *sw, struct endpoint *ep, const uint32_t *len, unsigned count)
+void forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len)
+{
+	struct frame *frame = &f->frames[i];
+
+	frame->head = f->heads[i];
+	frame->head_len = MIN(len, FORWARD_HEAD);
+	frame->body = data + frame->head_len;
+	frame->len = len;
+	frame->tagged = false;
+	memcpy(frame->head, data, frame->head_len);
+}
+
+void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
 {
 	struct forward *f = sw->forward;
 
 	f->mac_now = forward_mac_now(sw);
-	for (unsigned i = 0; i < count; i++) {
-		f->frames[i] = (struct frame){ .data = forward_buffer(f, i), .len = len[i] };
+	f->last.valid = false;
+	for (unsigned i = 0; i < count; i++)
 		forward_frame(sw, ep, i);
-	}
 	forward_flush(sw);
 	forward_gc_arm(sw);
+}
+
+void forward_batch(struct vde_switch *sw, struct endpoint *ep, const uint32_t *len, unsigned count)
+{
+	struct forward *f = sw->forward;
+
+	for (unsigned i = 0; i < count; i++)
+		frame_set(&f->frames[i], forward_buffer(f, i), len[i]);
+	forward_frames(sw, ep, count);
 }

@@ -11,7 +11,7 @@
 
 enum drop_reason {
 	DROP_SHORT,      /* in: fewer than 14 bytes */
-	DROP_OVERSIZE,   /* in: above the largest frame */
+	DROP_OVERSIZE,   /* in or out: above the largest frame of that endpoint */
 	DROP_VLAN,       /* in: of a VLAN that the port is not in, or untagged where there is none */
 	DROP_STATE,      /* in: the spanning tree holds the port shut */
 	DROP_PLUGIN,     /* in: a plug-in of the switch refused it */
