@@ -140,9 +140,9 @@ static int io_bind_fresh(int fd, const char *path, const struct sockaddr_un *add
 	return bind(fd, (const struct sockaddr *)addr, len) < 0 ? -errno : 0;
 }
 
-int io_listen_unix(const char *path, mode_t mode, gid_t gid, int backlog)
+int io_listen_unix(const char *path, int type, mode_t mode, gid_t gid, int backlog)
 {
-	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	auto_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un addr;
 	socklen_t len;
 	int r;

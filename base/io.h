@@ -27,11 +27,11 @@ int io_set_cloexec(int fd, bool on);
 int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_len);
 
 /*
- * Opens a close-on-exec AF_UNIX stream socket that listens at PATH. A socket file that nobody
- * answers on (left by a crash) is replaced; a live one gives -EADDRINUSE. The file has MODE before
- * it can be connected to, and group GID unless that is (gid_t)-1. Returns the descriptor.
+ * Opens a close-on-exec AF_UNIX socket of TYPE (SOCK_STREAM, SOCK_SEQPACKET) that listens at PATH.
+ * A socket file that nobody answers on (left by a crash) is replaced; a live one gives
+ * -EADDRINUSE. The file has MODE before it can be connected to, and group GID unless that is (gid_t)-1. Returns the descriptor.
  */
-int io_listen_unix(const char *path, mode_t mode, gid_t gid, int backlog);
+int io_listen_unix(const char *path, int type, mode_t mode, gid_t gid, int backlog);
 
 /* Connects a close-on-exec AF_UNIX socket of TYPE to PATH. Returns the descriptor. */
 int io_connect_unix(const char *path, int type);

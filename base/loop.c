@@ -2,15 +2,17 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 
 #define EVENTS_PER_WAIT 64
 #define NO_SLOT         UINT32_MAX
+#define TIMER_EVENT     0 /* the event data of timer_fd: no loop_ref */
+#define NEVER           UINT64_MAX
 
 /*
  * A source's slot. The slots are a growing array with a free list through `next_free`; the
@@ -45,6 +47,8 @@ struct loop {
 	size_t heap_len;
 	size_t heap_room;
 	uint64_t firing; /* timers up to this time are being fired; 0: none */
+	int timer_fd;    /* wakes for the first of them, or earlier */
+	uint64_t armed;  /* when it does; NEVER: not at all */
 
 	struct loop_task tasks; /* head of a ring */
 
@@ -60,20 +64,35 @@ struct loop {
 	int status;
 };
 
+/* The descriptors of the loop itself. */
+static int loop_open(struct loop *loop)
+{
+	/* Edge-triggered: its count of expirations need not be read. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = TIMER_EVENT };
+
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0)
+		return -errno;
+	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->timer_fd < 0)
+		return -errno;
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0 ? -errno : 0;
+}
+
 int loop_new(struct loop **ret)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
+	int r;
 
 	if (!loop)
 		return -ENOMEM;
-	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll_fd < 0) {
-		int r = -errno;
-
-		free(loop);
+	loop->epoll_fd = loop->timer_fd = loop->signal_fd = -1;
+	loop->armed = NEVER;
+	r = loop_open(loop);
+	if (r < 0) {
+		loop_free(loop);
 		return r;
 	}
-	loop->signal_fd = -1;
 	loop->free_source = NO_SLOT;
 	loop->tasks.next = loop->tasks.prev = &loop->tasks;
 	loop->now = clock_now();
@@ -96,7 +115,10 @@ void loop_free(struct loop *loop)
 	loop_run_deferred(loop);
 	if (loop->signal_fd >= 0)
 		(void)close(loop->signal_fd);
-	(void)close(loop->epoll_fd);
+	if (loop->timer_fd >= 0)
+		(void)close(loop->timer_fd);
+	if (loop->epoll_fd >= 0)
+		(void)close(loop->epoll_fd);
 	free(loop->sources);
 	free(loop->heap);
 	free(loop->deferred);
@@ -412,48 +434,52 @@ int loop_signals(struct loop *loop, const sigset_t *set,
 
 /* --- running -------------------------------------------------------------------------- */
 
-/* ns to sleep at most, or -1 without a limit. */
-static int64_t loop_patience(const struct loop *loop, int timeout_ms)
+/*
+ * Sees to it that the first timer wakes the loop. The kernel is told only of one that is earlier
+ * than what it knows: with a time-out at each wait it would set a timer, and cancel it, for each
+ * event. The price is a wake-up for nothing when what it knows was cancelled or moved.
+ */
+static int loop_arm(struct loop *loop)
 {
-	int64_t patience = timeout_ms < 0 ? -1 : timeout_ms * (int64_t)NS_PER_MSEC;
-	uint64_t now;
-	int64_t until_timer;
+	uint64_t due = loop->heap_len > 0 ? MAX(loop->heap[0]->due, UINT64_C(1)) : NEVER;
+	struct itimerspec when = { .it_value = { .tv_sec = (time_t)(due / NS_PER_SEC),
+						 .tv_nsec = (long)(due % NS_PER_SEC) } };
 
-	if (loop->num_ready || loop->tasks.next != &loop->tasks)
+	if (due >= loop->armed)
 		return 0;
-	if (loop->heap_len == 0)
-		return patience;
-	now = clock_now();
-	until_timer = loop->heap[0]->due > now ? (int64_t)MIN(loop->heap[0]->due - now, INT64_MAX) : 0;
-	return patience < 0 ? until_timer : MIN(patience, until_timer);
+	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
+		return -errno;
+	loop->armed = due;
+	return 0;
 }
 
-static int loop_wait(struct loop *loop, struct epoll_event *events, int64_t patience)
+/* Returns how many events there are, or a negative errno. */
+static int loop_wait(struct loop *loop, struct epoll_event *events, int timeout_ms)
 {
-	struct timespec ts = { .tv_sec = patience / (int64_t)NS_PER_SEC,
-			       .tv_nsec = patience % (int64_t)NS_PER_SEC };
-	int n = epoll_pwait2(loop->epoll_fd, events, EVENTS_PER_WAIT, patience < 0 ? NULL : &ts, NULL);
+	int r = loop_arm(loop);
 
-	if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: milliseconds, rounded up */
-		int64_t ms = (patience + (int64_t)NS_PER_MSEC - 1) / (int64_t)NS_PER_MSEC;
-
-		n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_WAIT,
-			       patience < 0 ? -1 : (int)MIN(ms, INT_MAX));
-	}
-	return n < 0 ? (errno == EINTR ? 0 : -errno) : n;
+	if (r < 0)
+		return r;
+	if (loop->num_ready || loop->tasks.next != &loop->tasks)
+		timeout_ms = 0;
+	r = epoll_wait(loop->epoll_fd, events, EVENTS_PER_WAIT, timeout_ms);
+	return r < 0 ? (errno == EINTR ? 0 : -errno) : r;
 }
 
 int loop_run_once(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
-	int n = loop_wait(loop, events, loop_patience(loop, timeout_ms));
+	int n = loop_wait(loop, events, timeout_ms);
 
 	if (n < 0)
 		return n;
 	loop->now = clock_now();
 	loop_fire_timers(loop);
 	for (int i = 0; i < n; i++)
-		source_dispatch(loop, events[i].data.u64, events[i].events);
+		if (events[i].data.u64 == TIMER_EVENT)
+			loop->armed = NEVER;
+		else
+			source_dispatch(loop, events[i].data.u64, events[i].events);
 	loop_dispatch_regular(loop);
 	loop_run_tasks(loop);
 	loop_run_deferred(loop);

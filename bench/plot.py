@@ -74,7 +74,7 @@ def write_svg(path, facts, results):
         y += tallest
     width = COLUMNS * (WIDTH + MARGIN) + MARGIN
     head = (f"{facts['cpus']} CPUs {facts['cpu']}, Linux {facts['kernel']}, "
-            f"medians of {facts['rounds']} rounds, whiskers from least to greatest")
+            f"{facts['rounds']} round(s): medians, whiskers from least to greatest")
     path.write_text('\n'.join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" '
         f'viewBox="0 0 {width} {y}">', f'<style>{STYLE}</style>',

@@ -149,7 +149,7 @@ def beside_debian(result, lookup):
 def write_table(out, facts, results, goals, missing):
     """The table for people."""
     print(f"{facts['cpus']} CPUs {facts['cpu']}, Linux {facts['kernel']}, load "
-          f"{facts['load']:.1f}; medians of {facts['rounds']} rounds, {facts['seconds']} s"
+          f"{facts['load']:.1f}; {facts['rounds']} round(s): medians; {facts['seconds']} s"
           + (' (quick: rough numbers)' if facts['quick'] else ''), file=out)
     lookup, last = Lookup(results), None
     for result in results:

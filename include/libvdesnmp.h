@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libvdesnmp: the ports of a switch as an SNMP agent wants them (IF-MIB, RFC 2863). One switch for each
- * process; not for several threads.
+ * libvdesnmp: the ports of a switch as an SNMP agent wants them (IF-MIB, RFC 2863). One switch for
+ * each process; not for several threads.
  */
 #ifndef LIBVDESNMP_H
 #define LIBVDESNMP_H

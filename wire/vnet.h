@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The header in front of a frame that leaves work to whoever carries it: a checksum to complete,
- * a TCP segment to cut (virtio 1.2, section 5.1.6). TAP devices with IFF_VNET_HDR use it. The frame
- * may then be a super-frame: up to 64 KiB of one TCP stream behind one set of headers.
+ * a super-frame to cut (virtio 1.2, section 5.1.6). TAP devices with IFF_VNET_HDR use it. A super-frame
+ * is up to 64 KiB of one TCP stream, or many UDP datagrams of one flow, behind one set of headers.
  */
 #pragma once
 
@@ -15,7 +15,9 @@ enum vnet_flag {
 enum vnet_gso {
 	VNET_GSO_NONE = 0,
 	VNET_GSO_TCPV4 = 1,
+	VNET_GSO_UDP = 3, /* IP fragments of one datagram (UFO): refused */
 	VNET_GSO_TCPV6 = 4,
+	VNET_GSO_UDP_L4 = 5, /* one datagram per segment (USO), over IPv4 or IPv6 */
 	VNET_GSO_ECN = 0x80, /* or'd: CWR belongs to the first segment only */
 };
 
@@ -24,7 +26,7 @@ struct vnet_header {
 	uint8_t flags;
 	uint8_t gso_type;
 	uint16_t hdr_len;     /* bytes of all headers of a super-frame */
-	uint16_t gso_size;    /* bytes of TCP payload in a segment */
+	uint16_t gso_size;    /* bytes of payload in a segment */
 	uint16_t csum_start;  /* offset in the frame */
 	uint16_t csum_offset; /* of the checksum field, from csum_start */
 } __attribute__((packed));

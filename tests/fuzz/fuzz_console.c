@@ -32,7 +32,12 @@ static void sink_close(struct vde_switch *sw, struct endpoint *ep)
 	(void)ep;
 }
 
-static const struct endpoint_class sink_class = { "sink", sink_write, sink_close };
+static const struct endpoint_class sink_class = {
+	.module = "sink",
+	.transport = "sink",
+	.write = sink_write,
+	.close = sink_close,
+};
 
 static void attach(struct vde_switch *sw, int id)
 {

@@ -246,8 +246,7 @@ def test_library_leaks_nothing(host, switch):
         fails(host, errno.EINVAL, f'{switch.path}[mode=9]')
         fails(host, errno.EPROTONOSUPPORT, 'quux://')
     assert host.call(op='fds') == before
-    switch.sync()
-    assert switch.endpoints() == []
+    switch.wait_no_endpoint('itest-lib')
 
 
 def test_setuid_ignores_paths(lab, ours, switch):

@@ -198,7 +198,7 @@ def test_name_in_use(lab, ours, switch):
         left.bind(stale)
     try:
         host.open(switch.path)
-        port_of(switch)
+        wait_until(lambda: any('itest-lib' in endpoint[3] for endpoint in switch.endpoints()))
         assert os.path.exists(stale)
     finally:
         os.unlink(stale)
@@ -322,3 +322,23 @@ def test_directory_stays_clean(host, switch):
     for plug in plugs:
         plug.close()
     wait_until(lambda: os.listdir(switch.path) == ['ctl'])
+
+
+@needs_root
+def test_switch_of_another_user(lab, ours, switch_side):
+    """A socket that nothing is said about is opened to a switch that is neither root's nor ours."""
+    os.chmod(lab.dir, 0o777)
+    as_user = ['setpriv', '--clear-groups', '--regid', '4321', '--reuid']
+    switch = lab.switch(switch_side, '-m', '666', '--dirmode', '777',
+                        argv_prefix=[*as_user, '4321'])
+    probe = lab.run([*as_user, '4322', ours.program('vde_plug'), '--version'])
+    if probe.status:
+        pytest.skip('another user cannot reach the build')
+    plug = lab.spawn([*as_user, '4322', ours.program('vde_plug'), '-D', 'stranger', switch.path,
+                      '=', 'cat'])
+    switch.wait_endpoint('stranger')
+    other = lab.raw(switch, mode=0o777)
+    frame = other.send(numbered(BROADCAST, mac(1), 6))
+    assert other.expect() == frame
+    plug.signal(signal.SIGTERM)
+    assert plug.wait() == 0

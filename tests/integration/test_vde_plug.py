@@ -19,13 +19,6 @@ NO_LOGIN = ('This is a Virtual Distributed Ethernet (vde) tunnel broker. \n'
             'This is not a login shell, only vde_plug can be executed\n')
 
 
-def wait_joined(switch, text):
-    """The plug is on the switch, and its own name is gone from the switch's directory."""
-    port = switch.wait_endpoint(text)
-    wait_until(lambda: not [name for name in os.listdir(switch.path) if name.startswith('.')])
-    return port
-
-
 def run(lab, side, *argv, **how):
     """vde_plug to its end, standard input empty."""
     return lab.run([side.program('vde_plug'), *argv], **how)
@@ -36,7 +29,7 @@ def run(lab, side, *argv, **how):
 def test_stream(lab, switch, plug_side):
     """Frames of all sizes both ways."""
     plug = lab.stream(plug_side, switch.path, '-D', 'stream')
-    wait_joined(switch, 'stream')
+    switch.wait_endpoint('stream')
     other = lab.raw(switch)
     for number, size in enumerate((60, 61, 1000, 1514)):
         plug.send(numbered(BROADCAST, mac(1), number, size=size))
@@ -48,7 +41,7 @@ def test_stream(lab, switch, plug_side):
 def test_any_cut(lab, ours, switch):
     """Frames arrive wherever the stream is cut, within the length, too."""
     plug = lab.stream(ours, switch.path, '-D', 'cut')
-    wait_joined(switch, 'cut')
+    switch.wait_endpoint('cut')
     other = lab.raw(switch)
     data = b''.join(framed(numbered(BROADCAST, mac(1), n, size=60)) for n in range(3))
     for cut in (1, 2, 3, 30, 61, 62, 63, 64, 125):
@@ -61,7 +54,7 @@ def test_any_cut(lab, ours, switch):
 def test_strange_lengths(lab, ours, switch):
     """Nothing, less than a header, and too much are skipped without losing step."""
     plug = lab.stream(ours, switch.path, '-D', 'odd')
-    wait_joined(switch, 'odd')
+    switch.wait_endpoint('odd')
     other = lab.raw(switch)
     fence = numbered(BROADCAST, mac(1), 9)
     plug.write(b'\0\0' + framed(b'x' * 13) + framed(b'y' * 20000) + framed(fence))
@@ -88,7 +81,7 @@ def test_slow_reader(lab, ours):
     sender = lab.raw(switch)
     proc = lab.spawn([ours.program('vde_plug'), '-D', 'slow', switch.path], stdin=subprocess.PIPE,
                      stdout=subprocess.PIPE)
-    wait_joined(switch, 'slow')
+    switch.wait_endpoint('slow')
     for number in range(3000):
         sender.send(numbered(BROADCAST, mac(1), number, size=1000))
     switch.sync()
@@ -126,7 +119,7 @@ def test_end_of_input(lab, side, switch):
 def test_end_of_switch(lab, ours, switch):
     """The switch goes, so does the plug."""
     plug = lab.stream(ours, switch.path, '-D', 'left')
-    wait_joined(switch, 'left')
+    switch.wait_endpoint('left')
     switch.stop()
     assert plug.wait() == 0
     switch.start()
@@ -136,7 +129,7 @@ def test_end_of_reader(lab, ours, switch):
     """Nobody reads any more: it ends though nothing is written."""
     proc = lab.spawn([ours.program('vde_plug'), '-D', 'unread', switch.path],
                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    wait_joined(switch, 'unread')
+    switch.wait_endpoint('unread')
     proc.stdout.close()
     assert proc.wait() == 0
 
@@ -157,7 +150,7 @@ def test_ignored_signal_stays_ignored(lab, ours, switch):
     """nohup works."""
     proc = lab.spawn(['nohup', ours.program('vde_plug'), '-D', 'nohup', switch.path],
                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    wait_joined(switch, 'nohup')
+    switch.wait_endpoint('nohup')
     proc.signal(signal.SIGHUP)
     switch.sync()
     other = lab.raw(switch)
@@ -174,8 +167,8 @@ def test_two_networks(lab, ours, plug_side):
     one, two = lab.switch(ours, name='one'), lab.switch(ours, name='two')
     proc = lab.spawn([plug_side.program('vde_plug'), '--port', '3', '--port2', '4', '-D', 'both',
                       one.path, two.path])
-    assert wait_joined(one, 'both') == 3
-    assert wait_joined(two, 'both') == 4
+    assert one.wait_endpoint('both') == 3
+    assert two.wait_endpoint('both') == 4
     left, right = lab.raw(one), lab.raw(two)
     left.send(numbered(BROADCAST, mac(1), 1, size=1514))
     assert number_of(right.expect()) == 1
@@ -192,8 +185,8 @@ def test_modes_of_both(lab, ours):
     """-m and -M."""
     one, two = lab.switch(ours, name='one'), lab.switch(ours, name='two')
     lab.spawn([ours.program('vde_plug'), '-m', '600', '-M', '640', one.path, two.path])
-    wait_joined(one, 'vdeplug:')
-    wait_joined(two, 'vdeplug:')
+    one.wait_endpoint('vdeplug:')
+    two.wait_endpoint('vdeplug:')
 
     def mode(switch):
         name, = [name for name in os.listdir(switch.path) if name != 'ctl']
@@ -207,7 +200,7 @@ def test_modes_of_both(lab, ours):
 def test_command(lab, switch, plug_side):
     """`VNL = COMMAND`: its stream is the other side; `cat` sends everything back."""
     lab.spawn([plug_side.program('vde_plug'), '-D', 'echo', switch.path, '=', 'cat'])
-    wait_joined(switch, 'echo')
+    switch.wait_endpoint('echo')
     other = lab.raw(switch)
     frame = other.send(numbered(BROADCAST, mac(1), 1, size=1000))
     assert other.expect() == frame
@@ -219,7 +212,7 @@ def test_command_on_default_network(lab, ours, switch):
     default.parent.mkdir()
     default.symlink_to(switch.path)
     lab.spawn([ours.program('vde_plug'), '-D', 'echo', '=', 'cat'])
-    wait_joined(switch, 'echo')
+    switch.wait_endpoint('echo')
 
 
 def test_options_of_the_command(lab, ours):
@@ -258,7 +251,7 @@ def test_command_ends_with_the_network(lab, ours, switch):
     """Its input ends; its status is ours."""
     proc = lab.spawn([ours.program('vde_plug'), '-D', 'cmd', switch.path, '=', 'sh', '-c',
                       'cat >/dev/null; exit 5'])
-    wait_joined(switch, 'cmd')
+    switch.wait_endpoint('cmd')
     switch.stop()
     assert proc.wait() == 5
     switch.start()
@@ -332,7 +325,7 @@ def test_daemon(lab, ours, switch):
     assert proc.wait() == 0
     number = int(pathlib.Path(pid).read_text())
     assert os.getsid(number) == number
-    wait_joined(switch, 'daemon')
+    switch.wait_endpoint('daemon')
     other = lab.raw(switch)
     os.write(proc.stdin.fileno(), framed(numbered(BROADCAST, mac(1), 3)))
     assert number_of(other.expect()) == 3
@@ -382,7 +375,7 @@ def test_login(lab, plug_side, switch):
     default.symlink_to(switch.path)
     proc = lab.spawn([plug_side.program('vde_plug'), '-c', 'vde_plug'], stdin=subprocess.PIPE,
                      stdout=subprocess.PIPE)
-    wait_joined(switch, 'vdeplug:')
+    switch.wait_endpoint('vdeplug:')
     other = lab.raw(switch)
     frame = other.send(numbered(BROADCAST, mac(1), 5))
     assert os.read(proc.stdout.fileno(), 4096) == framed(frame)

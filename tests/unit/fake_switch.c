@@ -45,7 +45,12 @@ static void fake_close(struct vde_switch *sw, struct endpoint *ep)
 	fakes[ep->id]->ep = NULL;
 }
 
-static const struct endpoint_class fake_class = { "fake", fake_write, fake_close };
+static const struct endpoint_class fake_class = {
+	.module = "fake",
+	.transport = "fake",
+	.write = fake_write,
+	.close = fake_close,
+};
 
 static void fake_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {

@@ -87,7 +87,7 @@ static void addresses(void **state)
 	path[108] = '\0';
 	assert_int_equal(io_unix_address(&addr, path, &len), -ENAMETOOLONG);
 	assert_int_equal(io_unix_address(&addr, "", &len), -ENOENT);
-	assert_int_equal(io_listen_unix("", 0600, (gid_t)-1, 1), -ENOENT);
+	assert_int_equal(io_listen_unix("", SOCK_STREAM, 0600, (gid_t)-1, 1), -ENOENT);
 	assert_int_equal(io_connect_unix(path, SOCK_STREAM), -ENAMETOOLONG);
 }
 
@@ -129,7 +129,7 @@ static void assert_mode(const char *path, mode_t mode)
 static void listening(void **state)
 {
 	struct fixture *f = *state;
-	int fd = io_listen_unix(f->path, 0660, getegid(), 5), client;
+	int fd = io_listen_unix(f->path, SOCK_STREAM, 0660, getegid(), 5), client;
 
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -139,7 +139,7 @@ static void listening(void **state)
 	assert_int_equal(fcntl(client, F_GETFD), FD_CLOEXEC);
 	(void)close(client);
 	assert_true(io_unix_alive(f->path, SOCK_STREAM));
-	assert_int_equal(io_listen_unix(f->path, 0600, (gid_t)-1, 5), -EADDRINUSE);
+	assert_int_equal(io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5), -EADDRINUSE);
 	assert_mode(f->path, 0660);
 	(void)close(fd);
 	assert_false(io_unix_alive(f->path, SOCK_STREAM));
@@ -148,14 +148,14 @@ static void listening(void **state)
 static void full_backlog_is_alive(void **state)
 {
 	struct fixture *f = *state;
-	int fd = io_listen_unix(f->path, 0600, (gid_t)-1, 0), clients[4];
+	int fd = io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 0), clients[4];
 
 	assert_true(fd >= 0);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		clients[i] = io_connect_unix(f->path, SOCK_STREAM | SOCK_NONBLOCK);
 	assert_int_equal(clients[3], -EAGAIN);
 	assert_true(io_unix_alive(f->path, SOCK_STREAM));
-	assert_int_equal(io_listen_unix(f->path, 0600, (gid_t)-1, 5), -EADDRINUSE);
+	assert_int_equal(io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5), -EADDRINUSE);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		if (clients[i] >= 0)
 			(void)close(clients[i]);
@@ -165,11 +165,11 @@ static void full_backlog_is_alive(void **state)
 static void stale_socket_is_replaced(void **state)
 {
 	struct fixture *f = *state;
-	int fd = io_listen_unix(f->path, 0600, (gid_t)-1, 5);
+	int fd = io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5);
 
 	(void)close(fd); /* as a crash: the name stays */
 	assert_int_equal(access(f->path, F_OK), 0);
-	fd = io_listen_unix(f->path, 0600, (gid_t)-1, 5);
+	fd = io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5);
 	assert_true(fd >= 0);
 	assert_true(io_unix_alive(f->path, SOCK_STREAM));
 	(void)close(fd);
@@ -183,16 +183,16 @@ static void other_things_are_not_replaced(void **state)
 	int fd;
 
 	test_write_file(f->path, "precious");
-	assert_int_equal(io_listen_unix(f->path, 0600, (gid_t)-1, 5), -EADDRINUSE);
+	assert_int_equal(io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5), -EADDRINUSE);
 	assert_int_equal(unlink(f->path), 0);
 	assert_int_equal(symlink("/nowhere", f->path), 0);
-	assert_int_equal(io_listen_unix(f->path, 0600, (gid_t)-1, 5), -EADDRINUSE);
+	assert_int_equal(io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5), -EADDRINUSE);
 	assert_int_equal(unlink(f->path), 0);
 
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* somebody's, of another type */
 	assert_int_equal(io_unix_address(&addr, f->path, &len), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
-	assert_int_equal(io_listen_unix(f->path, 0600, (gid_t)-1, 5), -EADDRINUSE);
+	assert_int_equal(io_listen_unix(f->path, SOCK_STREAM, 0600, (gid_t)-1, 5), -EADDRINUSE);
 	assert_true(io_unix_alive(f->path, SOCK_DGRAM));
 	(void)close(fd);
 }
@@ -200,7 +200,7 @@ static void other_things_are_not_replaced(void **state)
 static void no_directory(void **state)
 {
 	(void)state;
-	assert_int_equal(io_listen_unix("/nowhere/at/all", 0600, (gid_t)-1, 5), -ENOENT);
+	assert_int_equal(io_listen_unix("/nowhere/at/all", SOCK_STREAM, 0600, (gid_t)-1, 5), -ENOENT);
 	assert_int_equal(io_connect_unix("/nowhere/at/all", SOCK_STREAM), -ENOENT);
 	assert_false(io_unix_alive("/nowhere/at/all", SOCK_STREAM));
 }

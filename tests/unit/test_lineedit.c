@@ -217,7 +217,8 @@ static void test_password(void **state)
 	type(s, "secret\177\t");
 	assert_string_equal(s->edit.text, "secre");
 	assert_string_equal(s->row, "");
-	type(s, "\r");
+	assert_int_equal(line_edit_key(&s->edit, '\r'), LINE_DONE);
+	assert_int_equal(s->out.len, 0);
 	assert_int_equal(s->edit.num_history, 0);
 	line_edit_reset(&s->edit);
 	for (size_t i = 0; i < sizeof(s->edit.text); i++)

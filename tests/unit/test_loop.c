@@ -256,6 +256,44 @@ static void timer_waits(void **state)
 	assert_int_equal(late.fired, 1);
 }
 
+/* The kernel's timer is not set anew for each change: none of them may be missed. */
+static void timer_moves_while_armed(void **state)
+{
+	struct fixture *f = *state;
+	struct clocked c = CLOCKED, other = CLOCKED;
+	uint64_t start = clock_now();
+
+	assert_int_equal(loop_timer_set(f->loop, &c.timer, start + 3600 * NS_PER_SEC), 0);
+	assert_int_equal(loop_run_once(f->loop, 0), 0);
+	assert_int_equal(loop_timer_set(f->loop, &c.timer, start + 4 * NS_PER_MSEC), 0);
+	assert_int_equal(loop_run_once(f->loop, 0), 0);
+	assert_int_equal(loop_timer_set(f->loop, &c.timer, start + 12 * NS_PER_MSEC), 0);
+	assert_int_equal(loop_timer_set(f->loop, &other.timer, start + 8 * NS_PER_MSEC), 0);
+	assert_int_equal(loop_run_once(f->loop, 0), 0);
+	loop_timer_cancel(f->loop, &other.timer);
+	while (!c.fired)
+		assert_int_equal(loop_run_once(f->loop, 5000), 0);
+	assert_true(clock_now() - start >= 12 * NS_PER_MSEC);
+	assert_true(clock_now() - start < 4 * NS_PER_SEC);
+	assert_int_equal(other.fired, 0);
+}
+
+/* Without a timer nothing wakes the loop but its time-out, also after one was due. */
+static void fired_timer_is_over(void **state)
+{
+	struct fixture *f = *state;
+	struct clocked c = CLOCKED;
+	uint64_t start;
+
+	assert_int_equal(loop_timer_set(f->loop, &c.timer, clock_now()), 0);
+	while (!c.fired)
+		assert_int_equal(loop_run_once(f->loop, -1), 0);
+	assert_int_equal(loop_run_once(f->loop, 0), 0); /* the kernel's may come after the clock */
+	start = clock_now();
+	assert_int_equal(loop_run_once(f->loop, 3), 0);
+	assert_true(clock_now() - start >= 2 * NS_PER_MSEC);
+}
+
 static void cancelled_timers_do_not_fire(void **state)
 {
 	struct fixture *f = *state;
@@ -514,6 +552,8 @@ int main(void)
 		LOOP_TEST(bad_descriptor),
 		LOOP_TEST(timers_fire_in_order),
 		LOOP_TEST(timer_waits),
+		LOOP_TEST(timer_moves_while_armed),
+		LOOP_TEST(fired_timer_is_over),
 		LOOP_TEST(cancelled_timers_do_not_fire),
 		LOOP_TEST(greedy_timer_starves_nobody),
 		LOOP_TEST(many_timers),

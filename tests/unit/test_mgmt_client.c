@@ -46,7 +46,7 @@ static void console_start(struct console *console, const char *greeting,
 	*console = (struct console){ .answers = answers, .greeting = greeting };
 	(void)snprintf(console->path, sizeof(console->path), "%s/mgmt",
 		       test_directory(console->directory));
-	console->listener = io_listen_unix(console->path, 0600, (gid_t)-1, 5);
+	console->listener = io_listen_unix(console->path, SOCK_STREAM, 0600, (gid_t)-1, 5);
 	assert_true(console->listener >= 0);
 	assert_int_equal(pthread_create(&console->thread, NULL, play, console), 0);
 }

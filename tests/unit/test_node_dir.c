@@ -85,7 +85,7 @@ static void leave_control(const char *dir)
 	auto_close int fd = -1;
 
 	(void)snprintf(name, sizeof(name), "%s/ctl", dir);
-	fd = io_listen_unix(name, 0600, (gid_t)-1, 1);
+	fd = io_listen_unix(name, SOCK_STREAM, 0600, (gid_t)-1, 1);
 	assert_true(fd >= 0);
 }
 
@@ -115,7 +115,7 @@ static void test_leaves_a_live_one_alone(void **state)
 	node_dir_done(&d);
 	assert_int_equal(mkdir(p.path, 0700), 0);
 	(void)snprintf(name, sizeof(name), "%s/ctl", p.path);
-	fd = io_listen_unix(name, 0600, (gid_t)-1, 1);
+	fd = io_listen_unix(name, SOCK_STREAM, 0600, (gid_t)-1, 1);
 	assert_int_equal(make(&other, p.path), -EADDRINUSE); /* answers */
 	assert_int_equal(unlink(name), 0);
 	place_done(&p);

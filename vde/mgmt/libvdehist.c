@@ -202,9 +202,10 @@ PUBLIC int vdehist_mgmt_to_term(struct vdehist *h)
 /* A complete line was typed. */
 static int line_typed(struct vdehist *h)
 {
+	bool commands = h->status == HIST_COMMAND;
 	int r = 0;
 
-	if (h->status != HIST_COMMAND) {
+	if (!commands) {
 		flush_screen(h);
 		r = vdehist_logincmd(h->edit.text, (int)h->edit.len, h);
 	} else if (str_equal(h->edit.text, "logout")) {
@@ -214,7 +215,8 @@ static int line_typed(struct vdehist *h)
 	}
 	line_edit_reset(&h->edit);
 	h->edit.hidden = h->status & HIST_PASSWDFLAG;
-	if (r == 0 && h->status == HIST_COMMAND)
+	/* After a login the first prompt comes with the list of commands, or from the program. */
+	if (r == 0 && commands)
 		line_edit_show(&h->edit, prompt_of(h));
 	return r;
 }

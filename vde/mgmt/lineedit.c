@@ -305,7 +305,7 @@ static enum line_event key_enter(struct line_edit *e)
 {
 	move_to(e, e->len);
 	remember(e);
-	strbuf_puts(e->out, "\r\n");
+	emit(e, "\r\n", 2);
 	return LINE_DONE;
 }
 

@@ -171,7 +171,7 @@ static int node_listen(struct node *n, const char *path, mode_t dir_mode, struct
 		return r;
 	if (asprintf(&control, "%s/ctl", n->dir.path) < 0)
 		return -ENOMEM;
-	n->listener = io_listen_unix(control, n->mode, n->gid, BACKLOG);
+	n->listener = io_listen_unix(control, SOCK_STREAM, n->mode, n->gid, BACKLOG);
 	if (n->listener < 0)
 		return error_set_errno(error, -n->listener, "cannot listen at '%s'", control);
 	return node_watch(n, n->listener, NODE_EVENT_LISTENER, NODE_HOST);

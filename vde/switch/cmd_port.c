@@ -250,6 +250,8 @@ void command_json_counters(struct json *j, const char *key, const struct counter
 	json_uint(j, "in_bytes", counters->in.bytes);
 	json_uint(j, "out_packets", counters->out.packets);
 	json_uint(j, "out_bytes", counters->out.bytes);
+	json_uint(j, "super_in", counters->super_in);
+	json_uint(j, "super_out", counters->super_out);
 	json_object(j, "drops");
 	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
 		json_uint(j, drop_reason_name(reason), counters->drops[reason]);
@@ -262,6 +264,7 @@ static void print_endpoint_json(struct json *j, const struct endpoint *ep)
 	json_object(j, NULL);
 	json_int(j, "id", ep->id);
 	json_string(j, "module", ep->class->module);
+	json_string(j, "transport", ep->class->transport);
 	json_string(j, "description", ep->descr);
 	json_uint(j, "queued_frames", ep->queue.frames);
 	json_uint(j, "queued_bytes", ep->queue.bytes);
@@ -341,8 +344,8 @@ static void print_counters(struct command_call *call, const struct port *port)
 	strbuf_printf(call->out, "Port %04u", port->number);
 	command_text_counters(call->out, &port->counters);
 	for (const struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		strbuf_printf(call->out, " -- endpoint ID %04d queued %zu frames %zu bytes:", ep->id,
-			      ep->queue.frames, ep->queue.bytes);
+		strbuf_printf(call->out, " -- endpoint ID %04d %s queued %zu frames %zu bytes:", ep->id,
+			      ep->class->transport, ep->queue.frames, ep->queue.bytes);
 		command_text_counters(call->out, &ep->counters);
 	}
 }

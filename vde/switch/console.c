@@ -30,7 +30,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/switch/command.h"
-#include "vde/switch/datasock.h"
+#include "vde/switch/control.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
 
@@ -435,7 +435,7 @@ static void mgmt_ready(struct loop *loop, void *object, int fd, uint32_t events)
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (client < 0 && (errno == EMFILE || errno == ENFILE))
-			datasock_out_of_descriptors(sw, fd);
+			control_out_of_descriptors(sw, fd);
 		if (client < 0)
 			return;
 		(void)console_adopt(sw, client); /* a refusal has been told to the client */
@@ -452,13 +452,14 @@ static int console_listen(struct vde_switch *sw, struct error *error)
 
 	if (s->mgmt_group && parse_group(s->mgmt_group, &gid) < 0)
 		return error_set(error, ENOENT, "no group '%s'", s->mgmt_group);
-	fd = io_listen_unix(sw->mgmt, s->mgmt_mode, gid, BACKLOG);
+	fd = io_listen_unix(sw->mgmt, SOCK_STREAM, s->mgmt_mode, gid, BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
-				 "cannot listen on '%s': it exists and is not a stale socket",
-				 s->mgmt);
+				 "cannot listen on '%s': it exists, and another program answers there "
+				 "or it is no socket; choose another name with -M", s->mgmt);
 	if (fd < 0)
-		return error_set_errno(error, -fd, "cannot listen on '%s'", s->mgmt);
+		return error_set_errno(error, -fd, "cannot listen on '%s' (choose another name with -M)",
+				       s->mgmt);
 	sw->consoles->listen_fd = fd;
 	return 0;
 }

@@ -16,15 +16,17 @@
 
 #define FLUSH_BATCH 64
 
-static void count_out(struct endpoint *ep, size_t len)
+void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super)
 {
-	ep->counters.out.packets++;
-	ep->counters.out.bytes += len;
-	ep->port->counters.out.packets++;
-	ep->port->counters.out.bytes += len;
+	ep->counters.out.packets += frames;
+	ep->counters.out.bytes += bytes;
+	ep->port->counters.out.packets += frames;
+	ep->port->counters.out.bytes += bytes;
+	ep->counters.super_out += super;
+	ep->port->counters.super_out += super;
 }
 
-static void count_drop(struct endpoint *ep, enum drop_reason reason)
+void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason)
 {
 	ep->counters.drops[reason]++;
 	ep->port->counters.drops[reason]++;
@@ -38,16 +40,27 @@ static void endpoint_watch(struct endpoint *ep, uint32_t events)
 	(void)loop_modify(ep->sw->loop, ep->data_ref, events); /* fails only for a wrong reference */
 }
 
+/*
+ * Bytes that one queue may hold now: never more than half of what is free, so that however many
+ * endpoints are stuck, one that is not finds room.
+ */
+static size_t queue_limit(const struct vde_switch *sw)
+{
+	size_t free_bytes = (sw->chunks.count - sw->chunks.used) * OUTQ_CHUNK_SIZE;
+
+	return MIN((size_t)sw->settings.queue_size, MAX(free_bytes / 2, (size_t)OUTQ_FRAME_MAX));
+}
+
 static void endpoint_enqueue(struct vde_switch *sw, struct endpoint *ep, const struct msghdr *msg,
 			     size_t len)
 {
-	int r = outq_push(&ep->queue, &sw->chunks, (size_t)sw->settings.queue_size, msg, len);
+	int r = outq_push(&ep->queue, &sw->chunks, queue_limit(sw), msg, len);
 
 	if (r < 0) {
-		count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
+		endpoint_count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
 		return;
 	}
-	count_out(ep, len);
+	endpoint_count_out(ep, 1, len, 0);
 	endpoint_watch(ep, EPOLLIN | EPOLLOUT);
 }
 
@@ -63,12 +76,12 @@ static unsigned endpoint_write_now(struct endpoint *ep, struct mmsghdr *msgs, un
 		if (n == 0)
 			break;
 		if (n < 0) {
-			count_drop(ep, DROP_REFUSED);
+			endpoint_count_drop(ep, DROP_REFUSED);
 			done++;
 			continue;
 		}
 		for (int i = 0; i < n && !counted; i++)
-			count_out(ep, msgs[done + (unsigned)i].msg_len);
+			endpoint_count_out(ep, 1, msgs[done + (unsigned)i].msg_len, 0);
 		done += (unsigned)n;
 	}
 	return done;
@@ -128,6 +141,10 @@ void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *
 	ep->sw = sw;
 	ep->port = port;
 	ep->next_on_port = NULL;
+	if (!ep->max_in)
+		ep->max_in = (uint32_t)sw->settings.max_frame;
+	if (!ep->max_out) /* a tag may have come on the way */
+		ep->max_out = (uint32_t)sw->settings.max_frame + ETHER_TAG_SIZE;
 	*end = ep;
 	if (first) {
 		port->user = ep->user;

@@ -12,12 +12,18 @@
 #include "wire/vde_control.h"
 
 struct endpoint_class {
-	const char *module; /* as port/print shows it: "unix prog", "tuntap" */
+	const char *module;    /* as port/print shows it: "unix prog", "tuntap" */
+	const char *transport; /* "datagram", "ring", "tap" */
 	/*
 	 * Writes COUNT frames (msg_len has the length of each). Returns how many were taken; 0
 	 * means that it would block. A negative errno is about the first one, which is dropped.
 	 */
 	int (*write)(struct endpoint *ep, struct mmsghdr *msgs, unsigned count);
+	/*
+	 * Takes this batch's share (forward_share()) by itself; NULL: it is written by write(). What is
+	 * not taken is dropped and counted (endpoint_count_drop()).
+	 */
+	void (*flush)(struct vde_switch *sw, struct endpoint *ep);
 	/* Called once when the endpoint goes, before it is freed: sockets, names. */
 	void (*close)(struct vde_switch *sw, struct endpoint *ep);
 };
@@ -32,10 +38,14 @@ struct endpoint {
 	int control_fd; /* owned; -1: none */
 	loop_ref data_ref, control_ref;
 	uint32_t data_events; /* EPOLLIN, and EPOLLOUT while the queue is not empty */
+	uint64_t read_at;     /* when frames were last read, ns of the loop */
 	uid_t user;
 	char descr[VDE_CONTROL_DESCR_SIZE]; /* "": none */
 	char *path;        /* of its data socket in the switch directory, owned; NULL: none */
 	struct outq queue; /* what it did not take yet */
+	uint32_t max_in;   /* bytes of the largest frame that it may send; 0: the switch's */
+	uint32_t max_out;  /* and that it is sent, super-frames apart */
+	uint64_t takes;    /* VDE_RING_F_...: work that it takes along with frames; needs flush() */
 	struct counters counters;
 
 	/* Of forward.c: this batch's share, indexes into the batch with a bit for the tag. */
@@ -64,6 +74,10 @@ void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *
 
 /* Sends one whole frame that the switch itself made (BPDUs). */
 void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
+
+/* For flush(): what was taken, and what was not. */
+void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super);
+void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason);
 
 /* Writable again: empties the queue as far as possible. */
 void endpoint_flush_queue(struct vde_switch *sw, struct endpoint *ep);

@@ -9,10 +9,8 @@
  *	learned     unicast sources, where the spanning tree allows it
  *	delivered   to the learned port, else to all forwarding ports of the VLAN but its own
  *
- * "Delivered" only notes the frame's index with each endpoint; when the whole batch is done, each
- * endpoint concerned writes its share in one system call, straight from the buffers the frames
- * were read into. A tag that has to come or go is a matter of which pieces are gathered: bytes
- * are never moved. What the kernel does not take is copied to the endpoint's queue.
+ * How a frame leaves is told in forward_out.c. What an endpoint does not take at once is copied to its
+ * queue, or dropped and counted.
  *
  * A hub repeats to every active port but its own and port 0, without looking at anything.
  */
@@ -27,19 +25,14 @@
 #include "base/parse.h"
 #include "vde/switch/capture.h"
 #include "vde/switch/debug.h"
+#include "vde/switch/forward_internal.h"
 #include "vde/switch/mactable.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
 #include "wire/bpdu.h"
 
-#define ADDRESSES_SIZE   (2 * ETHER_ADDR_SIZE)
-#define PENDING_TAGGED   0x40 /* the frame leaves with a tag */
-#define PENDING_INDEX    0x3f
-#define PIECES_PER_FRAME 3
-
-_Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
-_Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
+#define ADDRESSES_SIZE (2 * ETHER_ADDR_SIZE)
 
 /* --- the MAC table's time and events -------------------------------------------------- */
 
@@ -136,10 +129,24 @@ void forward_gc_restart(struct vde_switch *sw)
 
 /* --- memory --------------------------------------------------------------------------- */
 
+/* Memory that is there when it is touched. NULL: none. */
+static void *forward_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void forward_return(void *memory, size_t size)
+{
+	if (memory)
+		(void)munmap(memory, size);
+}
+
 int forward_new(struct vde_switch *sw)
 {
 	struct forward *f = calloc(1, sizeof(*f));
-	void *buffers;
 	uint64_t seed;
 
 	if (!f)
@@ -147,15 +154,13 @@ int forward_new(struct vde_switch *sw)
 	f->sw = sw;
 	f->gc.fire = forward_gc;
 	/* The odd 128 spread the buffers' first lines over the sets of the processor's cache. */
-	f->buffer_size = ((FORWARD_HEADROOM + (size_t)sw->settings.max_frame + 1 + 63) & ~(size_t)63) + 128;
-	buffers = mmap(NULL, f->buffer_size * FORWARD_BATCH, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (buffers == MAP_FAILED) {
-		free(f);
-		return -ENOMEM;
-	}
-	f->buffers = buffers;
+	f->buffer_size = (((size_t)sw->settings.max_frame + 1 + 63) & ~(size_t)63) + 128;
+	f->buffers = forward_memory(f->buffer_size * FORWARD_BATCH);
+	f->cut.pieces = forward_memory(FORWARD_CUT_MAX * sizeof(struct offload_piece));
+	f->scratch = forward_memory(OUTQ_FRAME_MAX);
 	sw->forward = f;
+	if (!f->buffers || !f->cut.pieces || !f->scratch)
+		return -ENOMEM;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = clock_now();
 	return mac_table_new((size_t)sw->settings.max_macs, sw->num_ports + 1,
@@ -171,129 +176,16 @@ void forward_free(struct vde_switch *sw)
 	if (!f)
 		return;
 	loop_timer_cancel(sw->loop, &f->gc);
-	(void)munmap(f->buffers, f->buffer_size * FORWARD_BATCH);
+	forward_return(f->buffers, f->buffer_size * FORWARD_BATCH);
+	forward_return(f->cut.pieces, FORWARD_CUT_MAX * sizeof(struct offload_piece));
+	forward_return(f->scratch, OUTQ_FRAME_MAX);
 	free(f);
 	sw->forward = NULL;
 }
 
 uint8_t *forward_buffer(struct forward *f, unsigned i)
 {
-	return f->buffers + f->buffer_size * i + FORWARD_HEADROOM;
-}
-
-/* --- output --------------------------------------------------------------------------- */
-
-/* The pieces of a frame as it leaves; returns how many. */
-static unsigned frame_pieces(const struct frame *frame, bool leaves_tagged,
-			     struct iovec iov[PIECES_PER_FRAME], unsigned *ret_len)
-{
-	*ret_len = frame->len;
-	if (frame->tagged == leaves_tagged) {
-		iov[0] = (struct iovec){ frame->data, frame->len };
-		return 1;
-	}
-	iov[0] = (struct iovec){ frame->data, ADDRESSES_SIZE };
-	if (!leaves_tagged) {
-		*ret_len -= ETHER_TAG_SIZE;
-		iov[1] = (struct iovec){ frame->data + ADDRESSES_SIZE + ETHER_TAG_SIZE,
-					 frame->len - ADDRESSES_SIZE - ETHER_TAG_SIZE };
-		return 2;
-	}
-	*ret_len += ETHER_TAG_SIZE;
-	iov[1] = (struct iovec){ (void *)frame->tag, ETHER_TAG_SIZE };
-	iov[2] = (struct iovec){ frame->data + ADDRESSES_SIZE, frame->len - ADDRESSES_SIZE };
-	return 3;
-}
-
-static void flush_endpoint(struct vde_switch *sw, struct endpoint *ep)
-{
-	struct mmsghdr msgs[FORWARD_BATCH];
-	struct iovec iov[FORWARD_BATCH * PIECES_PER_FRAME];
-
-	for (unsigned i = 0; i < ep->num_pending; i++) {
-		const struct frame *frame = &sw->forward->frames[ep->pending[i] & PENDING_INDEX];
-		struct iovec *pieces = &iov[i * PIECES_PER_FRAME];
-		unsigned len, count;
-
-		count = frame_pieces(frame, ep->pending[i] & PENDING_TAGGED, pieces, &len);
-		msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = pieces, .msg_iovlen = count },
-					    .msg_len = len };
-	}
-	endpoint_write(sw, ep, msgs, ep->num_pending);
-	ep->num_pending = 0;
-}
-
-static void forward_flush(struct vde_switch *sw)
-{
-	struct endpoint *ep = sw->forward->dirty;
-
-	sw->forward->dirty = NULL;
-	while (ep) {
-		struct endpoint *next = ep->next_dirty;
-
-		ep->dirty = false;
-		if (!ep->gone)
-			flush_endpoint(sw, ep);
-		ep = next;
-	}
-}
-
-/* A plug-in wants to see (and may change or refuse) what leaves: one frame at a time, copied. */
-static void deliver_through_plugin(struct vde_switch *sw, struct port *port,
-				   const struct frame *frame, bool tagged)
-{
-	uint8_t copy[OUTQ_FRAME_MAX];
-	struct iovec iov[PIECES_PER_FRAME];
-	unsigned len, count = frame_pieces(frame, tagged, iov, &len);
-	uint8_t *at = copy;
-	int passed;
-
-	for (unsigned i = 0; i < count; i++)
-		at = mempcpy(at, iov[i].iov_base, iov[i].iov_len);
-	passed = plugin_host_packet(sw, true, port->number, copy, (int)len);
-	if (passed <= 0)
-		return;
-	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port)
-		endpoint_send(sw, ep, copy, (size_t)passed);
-}
-
-static void deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
-{
-	struct forward *f = sw->forward;
-	const struct frame *frame = &f->frames[index];
-
-	if (capture_wants(sw, port))
-		capture_frame(sw, port, CAPTURE_OUT, frame->data, frame->len);
-	if (plugin_host_wants_packets(sw, true)) {
-		deliver_through_plugin(sw, port, frame, tagged);
-		return;
-	}
-	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		ep->pending[ep->num_pending++] = (uint8_t)(index | (tagged ? PENDING_TAGGED : 0));
-		if (ep->dirty)
-			continue;
-		ep->dirty = true;
-		ep->next_dirty = f->dirty;
-		f->dirty = ep;
-	}
-}
-
-void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *vlan,
-		  const void *data, size_t len)
-{
-	struct frame frame = { .data = (uint8_t *)data, .len = (uint32_t)len };
-	struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(vlan->id) };
-	struct iovec iov[PIECES_PER_FRAME];
-	struct mmsghdr msg = { .msg_hdr = { .msg_iov = iov } };
-
-	memcpy(frame.tag, &tag, sizeof(tag));
-	if (capture_wants(sw, port))
-		capture_frame(sw, port, CAPTURE_OUT, data, len);
-	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		msg.msg_hdr.msg_iovlen =
-			frame_pieces(&frame, vlan_is_tagged(vlan, port->number), iov, &msg.msg_len);
-		endpoint_write(sw, ep, &msg, 1);
-	}
+	return f->buffers + f->buffer_size * i;
 }
 
 /* --- input ---------------------------------------------------------------------------- */
@@ -304,10 +196,11 @@ static void drop_in(struct endpoint *ep, enum drop_reason reason)
 	ep->port->counters.drops[reason]++;
 }
 
-static void count_in(struct counters *counters, size_t len)
+static void count_in(struct counters *counters, const struct frame *frame)
 {
-	counters->in.packets++;
-	counters->in.bytes += len;
+	counters->in.packets += frame->segments;
+	counters->in.bytes += frame->wire_bytes;
+	counters->super_in += frame->segments > 1;
 }
 
 /* The VLAN a frame belongs to, with frame->tagged, vlan and tag filled; NULL: it has none here. */
@@ -323,17 +216,14 @@ static struct vlan *classify(struct vde_switch *sw, const struct port *port, str
 		id = port->untagged_vlan; /* 802.1Q 6.9: the priority stays, the VLAN is the port's */
 		vlan = vlan_find(sw, id);
 		tag.tci = htobe16((uint16_t)((info->tci & 0xf000) | id));
-		memcpy(frame->data + ADDRESSES_SIZE, &tag, sizeof(tag));
+		memcpy(frame->head + ADDRESSES_SIZE, &tag, sizeof(tag));
 	}
 	if (!vlan || !vlan_has_port(vlan, port->number))
 		return NULL;
 	frame->tagged = info->tagged;
 	frame->vlan = id;
-	if (!info->tagged) {
-		struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(id) };
-
-		memcpy(frame->tag, &tag, sizeof(tag));
-	}
+	if (!info->tagged)
+		frame_set_push(frame, id);
 	return vlan;
 }
 
@@ -366,9 +256,12 @@ static void learn(struct vde_switch *sw, const struct port *port, uint16_t vlan,
 static void deliver_in_vlan(struct vde_switch *sw, struct vlan *vlan, unsigned number,
 			    unsigned index)
 {
-	vlan->counters.out.packets++;
-	vlan->counters.out.bytes += sw->forward->frames[index].len;
-	deliver(sw, sw->ports[number], index, vlan_is_tagged(vlan, number));
+	const struct frame *frame = &sw->forward->frames[index];
+
+	vlan->counters.out.packets += frame->segments;
+	vlan->counters.out.bytes += frame->wire_bytes;
+	vlan->counters.super_out += frame->segments > 1;
+	forward_deliver(sw, sw->ports[number], index, vlan_is_tagged(vlan, number));
 }
 
 static void flood(struct vde_switch *sw, struct vlan *vlan, unsigned from, unsigned index)
@@ -382,38 +275,83 @@ static void flood_hub(struct vde_switch *sw, unsigned from, unsigned index)
 {
 	for (unsigned number = 1; number <= sw->num_ports; number++)
 		if (number != from && sw->ports[number] && port_active(sw->ports[number]))
-			deliver(sw, sw->ports[number], index, sw->forward->frames[index].tagged);
+			forward_deliver(sw, sw->ports[number], index, sw->forward->frames[index].tagged);
+}
+
+/* Where a frame goes: a port, or -1: to all. Learns its source on the way. */
+static int destination(struct vde_switch *sw, const struct port *port, struct vlan *vlan,
+		       const struct ether_info *info)
+{
+	struct forward *f = sw->forward;
+	const struct mac_entry *entry = NULL;
+
+	/* Streams: the frame before had the same addresses. */
+	if (f->last.valid && f->last.vlan == vlan->id &&
+	    memcmp(f->last.addresses, info->dest, ADDRESSES_SIZE) == 0)
+		return f->last.port;
+	if (port_set_has(vlan->learn, port->number) && !ether_is_multicast(info->source))
+		learn(sw, port, vlan->id, info->source);
+	if (!ether_is_multicast(info->dest))
+		entry = mac_table_find(sw->macs, info->dest, vlan->id, f->mac_now);
+	f->last.port = entry && port_set_has(vlan->forward, entry->port) ? entry->port : -1;
+	f->last.vlan = vlan->id;
+	memcpy(f->last.addresses, info->dest, ADDRESSES_SIZE);
+	f->last.valid = true;
+	return f->last.port;
 }
 
 static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct vlan *vlan,
 			    const struct ether_info *info, unsigned index)
 {
 	const struct frame *frame = &sw->forward->frames[index];
-	const struct port *port = ep->port;
-	const struct mac_entry *entry = NULL;
+	int to;
 
-	if (bpdu_is_link_local(info->dest) && stp_input(sw, ep->port, vlan, frame->data, frame->len))
+	if (bpdu_is_link_local(info->dest) &&
+	    stp_input(sw, ep->port, vlan, frame_whole(sw->forward, frame), frame->len)) {
+		sw->forward->last.valid = false; /* ports may have changed their state */
 		return;
-	if (port_set_has(vlan->learn, port->number) && !ether_is_multicast(info->source))
-		learn(sw, port, vlan->id, info->source);
-	if (!port_set_has(vlan->forward, port->number)) {
+	}
+	to = destination(sw, ep->port, vlan, info);
+	if (!port_set_has(vlan->forward, ep->port->number)) {
 		drop_in(ep, DROP_STATE);
 		vlan->counters.drops[DROP_STATE]++;
 		return;
 	}
-	count_in(&vlan->counters, frame->len);
-	if (!ether_is_multicast(info->dest))
-		entry = mac_table_find(sw->macs, info->dest, vlan->id, sw->forward->mac_now);
-	if (!entry || !port_set_has(vlan->forward, entry->port))
-		flood(sw, vlan, port->number, index);
-	else if (entry->port != port->number)
-		deliver_in_vlan(sw, vlan, entry->port, index);
+	count_in(&vlan->counters, frame);
+	if (to < 0)
+		flood(sw, vlan, ep->port->number, index);
+	else if ((unsigned)to != ep->port->number)
+		deliver_in_vlan(sw, vlan, (unsigned)to, index);
+}
+
+/* A plug-in may change what comes in: it gets a copy, which then is the frame. */
+static bool admit_through_plugin(struct vde_switch *sw, struct endpoint *ep, struct frame *frame)
+{
+	struct forward *f = sw->forward;
+	uint8_t *data = frame_whole(f, frame);
+	int len;
+
+	if (frame->work) /* it is shown, and may be refused, but not changed */
+		return plugin_host_packet(sw, false, ep->port->number, data, (int)frame->len) > 0;
+
+	if (data == f->scratch) { /* it has to stay while the batch lasts */
+		data = forward_buffer(f, (unsigned)(frame - f->frames));
+		memcpy(data, f->scratch, MIN(frame->len, (uint32_t)sw->settings.max_frame));
+	}
+	len = (int)MIN(frame->len, (uint32_t)sw->settings.max_frame);
+	len = plugin_host_packet(sw, false, ep->port->number, data, len);
+	if (len < ETHER_HEADER_SIZE || len > sw->settings.max_frame) {
+		drop_in(ep, DROP_PLUGIN);
+		return false;
+	}
+	frame_set(frame, data, (uint32_t)len);
+	return true;
 }
 
 /* What concerns a frame before the switch looks into it; false: it goes no further. */
 static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *frame)
 {
-	if (frame->len > (uint32_t)sw->settings.max_frame) {
+	if (frame->wire_bytes / frame->segments > ep->max_in) {
 		drop_in(ep, DROP_OVERSIZE);
 		return false;
 	}
@@ -421,21 +359,11 @@ static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *fram
 		drop_in(ep, DROP_SHORT);
 		return false;
 	}
-	count_in(&ep->counters, frame->len);
-	count_in(&ep->port->counters, frame->len);
+	count_in(&ep->counters, frame);
+	count_in(&ep->port->counters, frame);
 	if (capture_wants(sw, ep->port))
-		capture_frame(sw, ep->port, CAPTURE_IN, frame->data, frame->len);
-	if (plugin_host_wants_packets(sw, false)) {
-		int len = plugin_host_packet(sw, false, ep->port->number, frame->data,
-					     (int)frame->len);
-
-		if (len < ETHER_HEADER_SIZE || len > sw->settings.max_frame) {
-			drop_in(ep, DROP_PLUGIN);
-			return false;
-		}
-		frame->len = (uint32_t)len;
-	}
-	return true;
+		capture_frame(sw, ep->port, CAPTURE_IN, frame_whole(sw->forward, frame), frame->len);
+	return !plugin_host_wants_packets(sw, false) || admit_through_plugin(sw, ep, frame);
 }
 
 static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned index)
@@ -451,7 +379,7 @@ static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned i
 		return;
 	}
 	/* A frame that ends inside its tag has none that could be believed. */
-	if (ether_parse(frame->data, frame->len, &info) < 0) {
+	if (ether_parse(frame->head, MIN(frame->len, frame->head_len), &info) < 0) {
 		drop_in(ep, DROP_SHORT);
 		return;
 	}
@@ -463,15 +391,63 @@ static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned i
 	forward_in_vlan(sw, ep, vlan, &info, index);
 }
 
-void forward_batch(struct vde_switch *sw, struct endpoint *ep, const uint32_t *len, unsigned count)
+/* A frame with work left: its headers are checked, and copied. */
+static int forward_put_work(struct forward *f, unsigned i, const uint8_t *data, uint32_t len,
+			    const struct vnet_header *vnet)
+{
+	struct offload_frame *work = &f->works[i];
+	struct frame *frame = &f->frames[i];
+	int r = offload_check(work, data, len, vnet);
+
+	if (r < 0)
+		return r;
+	frame->head = offload_head(work);
+	frame->head_len = work->head_len;
+	frame->body = work->rest;
+	frame->len = work->len;
+	frame->segments = work->segments;
+	frame->wire_bytes = work->wire_bytes;
+	frame->work = work->kind == OFFLOAD_PLAIN ? NULL : work;
+	frame->tagged = false;
+	return 0;
+}
+
+int forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len,
+		const struct vnet_header *vnet)
+{
+	struct frame *frame = &f->frames[i];
+
+	if (vnet->flags || vnet->gso_type)
+		return forward_put_work(f, i, data, len, vnet);
+	frame->head = f->heads[i];
+	frame->head_len = MIN(len, FORWARD_HEAD);
+	frame->body = data + frame->head_len;
+	frame->len = frame->wire_bytes = len;
+	frame->segments = 1;
+	frame->work = NULL;
+	frame->tagged = false;
+	memcpy(frame->head, data, frame->head_len);
+	return 0;
+}
+
+void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
 {
 	struct forward *f = sw->forward;
 
 	f->mac_now = forward_mac_now(sw);
-	for (unsigned i = 0; i < count; i++) {
-		f->frames[i] = (struct frame){ .data = forward_buffer(f, i), .len = len[i] };
+	f->last.valid = false;
+	f->cut.frame = NULL;
+	for (unsigned i = 0; i < count; i++)
 		forward_frame(sw, ep, i);
-	}
 	forward_flush(sw);
 	forward_gc_arm(sw);
+}
+
+void forward_batch(struct vde_switch *sw, struct endpoint *ep, const uint32_t *len, unsigned count)
+{
+	struct forward *f = sw->forward;
+
+	for (unsigned i = 0; i < count; i++)
+		frame_set(&f->frames[i], forward_buffer(f, i), len[i]);
+	forward_frames(sw, ep, count);
 }

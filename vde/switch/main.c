@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "vde/switch/console.h"
-#include "vde/switch/datasock.h"
+#include "vde/switch/control.h"
 #include "vde/switch/options.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/sandbox.h"
@@ -54,7 +54,7 @@ static int switch_start(struct vde_switch *sw, struct error *error)
 		(void)stp_enable(sw, true); /* refused in hub mode only, which excludes -F */
 	r = sandbox_check(sw, error);
 	if (r == 0)
-		r = datasock_open(sw, error);
+		r = control_open(sw, error);
 	if (r == 0)
 		r = console_new(sw, error);
 	for (unsigned i = 0; r == 0 && i < sw->settings.taps.count; i++)
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 	log_set_program("vde_switch");
 	if (options_parse(&sw.settings, argc, argv, &status) < 0)
 		return status;
-	datasock_raise_limits();
+	control_raise_limits();
 	if (daemon_begin(&sw.settings.daemon, &error) < 0) {
 		log_error("%s", error_text(&error));
 		return EXIT_FAILURE;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/ring.h"
 #include "vde/switch/mactable.h"
 #include "vde/switch/outq.h"
 #include "vde/switch/port.h"
@@ -37,6 +38,18 @@ static int set_hash_size(void *settings, const char *argument, struct error *err
 	if (s->hash_size != value)
 		log_warning("--hashsize: %lld is not a power of two, %d is used", value,
 			    s->hash_size);
+	return 0;
+}
+
+static int set_ring_size(void *settings, const char *argument, struct error *error)
+{
+	struct switch_settings *s = settings;
+	long long value;
+
+	if (parse_int(argument, RING_MIN, RING_MAX, &value) < 0 || !ring_size_valid((uint64_t)value))
+		return error_set(error, EINVAL, "'%s' is not a power of two from %u to %u", argument,
+				 RING_MIN, RING_MAX);
+	s->ring_size = (int)value;
 	return 0;
 }
 
@@ -108,10 +121,15 @@ static const struct option_row rows[] = {
 	  .help = "how much is logged" },
 
 	{ 0, "queue-size", .kind = OPTION_INT, .arg = "BYTES", .offset = SETTING(queue_size),
-	  .min = OUTQ_FRAME_MAX, .max = 1 << 30, .preset = "4194304",
+	  .min = OUTQ_FRAME_MAX, .max = 1 << 30, .preset = "16777216",
 	  .help = "most bytes that wait for one plug; what is more is dropped and counted" },
 	{ 0, "buffer-size", .kind = OPTION_INT, .arg = "MIB", .offset = SETTING(buffer_size), .min = 1,
 	  .max = 1 << 16, .preset = "256", .help = "most memory of all queues together" },
+	{ 0, "busy-poll", .kind = OPTION_INT, .arg = "US", .offset = SETTING(busy_poll),
+	  .max = 1000000, .preset = "0",
+	  .help = "stay awake so many microseconds after a frame from a ring, if nobody wants the processor" },
+	{ 0, "ring-size", .kind = OPTION_CALL, .arg = "BYTES", .set = set_ring_size, .preset = "4194304",
+	  .help = "largest ring that a plug gets, each way; a power of two" },
 	{ 0, "max-frame", .kind = OPTION_INT, .arg = "BYTES", .offset = SETTING(max_frame),
 	  .min = 1518, .max = OUTQ_FRAME_MAX - ETHER_TAG_SIZE, .preset = "9234",
 	  .help = "largest frame; larger ones are dropped and counted" },
@@ -156,8 +174,9 @@ int options_parse(struct switch_settings *settings, int argc, char **argv, int *
 		.dir_mode = 02700,
 		.daemon = DAEMON_INIT,
 		.mgmt_mode = 0600,
-		.queue_size = 4 << 20,
+		.queue_size = 16 << 20,
 		.buffer_size = 256,
+		.ring_size = 4 << 20,
 		.max_frame = 9234,
 		.max_pending = 128,
 		.max_consoles = 64,

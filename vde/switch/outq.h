@@ -9,7 +9,7 @@
 
 #include "base/pool.h"
 
-#define OUTQ_CHUNK_SIZE (128 * 1024)
+#define OUTQ_CHUNK_SIZE (68 * 1024)
 #define OUTQ_FRAME_MAX  65600 /* bytes of the largest frame that can be queued */
 
 struct outq_chunk;

@@ -9,9 +9,10 @@
 
 #include "vde/switch/capture.h"
 #include "vde/switch/console.h"
-#include "vde/switch/datasock.h"
+#include "vde/switch/control.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plug_ring.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
@@ -31,7 +32,7 @@ static void switch_init_mac(struct vde_switch *sw)
 
 int switch_init(struct vde_switch *sw)
 {
-	size_t chunks = (size_t)sw->settings.buffer_size * (1024 * 1024 / OUTQ_CHUNK_SIZE);
+	size_t chunks = (size_t)sw->settings.buffer_size * 1024 * 1024 / OUTQ_CHUNK_SIZE;
 	int r;
 
 	sw->start = loop_now(sw->loop);
@@ -48,6 +49,8 @@ int switch_init(struct vde_switch *sw)
 	if (r == 0)
 		r = forward_new(sw);
 	if (r == 0)
+		r = plug_rings_new(sw);
+	if (r == 0)
 		r = stp_new(sw);
 	if (r == 0)
 		r = vlan_create(sw, 0);
@@ -63,7 +66,8 @@ void switch_done(struct vde_switch *sw)
 	if (sw->macs)
 		ports_done(sw);
 	console_free(sw);
-	datasock_close(sw);
+	control_close(sw);
+	plug_rings_free(sw);
 	plugin_host_free(sw);
 	capture_free(sw);
 	if (sw->debug)

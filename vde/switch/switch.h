@@ -2,7 +2,7 @@
 /*
  * The switch: one instance, one loop, one thread.
  *
- *	datasock, tap   where endpoints come from: they make a struct endpoint and feed frames
+ *	plug_*, tap     where endpoints come from: they make a struct endpoint and feed frames
  *	forward         classifies a batch of frames, learns, and gives each endpoint its share
  *	port, vlan      the tables that the console edits and forward obeys
  *	stp             decides which port of which VLAN forwards (802.1D), when it is on
@@ -31,6 +31,7 @@ struct debug_set;
 struct dynamic_command;
 struct endpoint;
 struct mac_table;
+struct plug_rings;
 struct plugin_host;
 struct port;
 struct stp;
@@ -65,6 +66,8 @@ struct switch_settings {
 	/* limits */
 	int queue_size;   /* bytes waiting for one endpoint at most */
 	int buffer_size;  /* MiB of all queues together at most */
+	int busy_poll;    /* us to stay awake after the last frame of a ring */
+	int ring_size;    /* bytes of the largest ring that a plug gets, each way */
 	int max_frame;    /* bytes of the largest frame on datagram ports */
 	int max_pending;  /* control connections without a valid request */
 	int max_consoles;
@@ -98,6 +101,7 @@ struct vde_switch {
 	struct stp *stp;
 	struct capture_set *captures;
 	struct plugin_host *plugins;
+	struct plug_rings *rings;
 };
 
 /*

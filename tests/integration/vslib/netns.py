@@ -5,8 +5,8 @@ import os
 import subprocess
 import time
 
-from .proc import Proc, TimeExpired, readable
-from .sides import tool
+from .proc import PATIENCE, Proc, TimeExpired, readable
+from .sides import need_tun, tool
 
 
 class Shell:
@@ -30,7 +30,7 @@ class Shell:
     def result(self, count, timeout=10.0):
         """(status, output) of the command with that number from start()."""
         mark = f'\n@{count}:'.encode()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while not (mark in self.pending and b'@\n' in self.pending.partition(mark)[2]):
             if not readable(self.proc.stdout, deadline - time.monotonic()):
                 raise TimeExpired(f'command {count} in {self.proc.name}: only {self.pending!r}')
@@ -67,6 +67,8 @@ class Namespace(Shell):
 
     def __init__(self, side, vnls, *, env, options=(), name='vdens'):
         argv = [side.program('vdens'), *options]
+        if any(vnl not in ('', '-', 'no') for vnl in vnls):
+            need_tun()
         if len(vnls) > 1:
             argv += ['-m', *vnls, '--']
         else:

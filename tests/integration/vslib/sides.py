@@ -38,12 +38,23 @@ def lacking(what):
     pytest.skip(f'missing: {what}')
 
 
+def kernel_lacks(what):
+    """Skip the test: what the kernel lacks cannot be installed."""
+    pytest.skip(f'the kernel of this machine has no {what}')
+
+
 def tool(name):
     """Path of a system program that is not part of the matrix (ip, ping, tcpdump ...)."""
     path = shutil.which(name, path=SYSTEM_PATH)
     if not path:
         lacking(f'{name} (Debian package {PACKAGES.get(name, name)})')
     return path
+
+
+def need_tun():
+    """Skip the test where the caller may not open /dev/net/tun (in CI fail)."""
+    if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
+        lacking('access to /dev/net/tun (chmod 666 /dev/net/tun, as Debian has it)')
 
 
 def clean_env(home, **more):

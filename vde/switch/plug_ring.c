@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Plugs that share rings with the switch (wire/vde_ring.h, base/ring.h).
+ *
+ * Theory of operation. The switch makes the memory and the doorbells; it never touches a descriptor
+ * of the plug's. Frames that the plug has written are taken where they lie: forward.c copies their
+ * heads and decides, and the outputs copy the rest to where it goes; only then is the room in the
+ * ring given back. So a frame from ring to ring is copied once.
+ *
+ * The switch always drains a plug's output. A plug that does not take its input loses its own frames
+ * when its ring is full (DROP_QUEUE_FULL). What keeps both sides from system calls is that nobody
+ * rings who is awake: the switch says that it sleeps on a ring only when it has found it empty.
+ *
+ * With --busy-poll the switch stays awake for a while after the last frame and looks at the ring at
+ * each turn of the loop, so that neither side makes a system call to wake the other. It stops when the
+ * kernel takes the processor away from it: somebody else wants it.
+ *
+ * Memory. A burst touches the pages of a ring; when a ring has been empty for a while they are given
+ * back (trim()). The timer for that runs only while some ring has been used since.
+ */
+#include "vde/switch/plug_ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "vde/plug/ring_port.h"
+#include "vde/switch/control.h"
+#include "vde/switch/endpoint.h"
+#include "vde/switch/forward.h"
+
+#define BATCHES_A_TURN 32
+#define BATCH_BYTES    (256 * 1024) /* of frames that are taken together */
+#define TRIM_INTERVAL  (2 * NS_PER_SEC)
+#define FEATURES       VDE_RING_F_ALL
+#define SPIN_LOOK      (100 * NS_PER_USEC) /* between two looks whether somebody wants the processor */
+#define SPIN_REST      (20 * NS_PER_MSEC)  /* without spinning, when somebody does */
+
+struct plug_ring {
+	struct endpoint ep; /* first: it is what the switch knows */
+	struct ring_port rp;
+	struct loop_task again; /* more was there than a turn allows */
+	struct plug_ring *next_used; /* in the list of those to trim */
+	bool used;                   /* is in it */
+	bool busy;                   /* was used since the last look */
+	uint64_t spin_until;         /* ns: with --busy-poll it is not slept on before */
+};
+
+struct plug_rings {
+	struct vde_switch *sw;
+	struct plug_ring *used;
+	struct loop_timer trim;
+	struct log_limit complaints;
+	long preempted;       /* involuntary context switches so far */
+	uint64_t look_again;  /* ns: when they are counted again */
+	uint64_t rest_until;  /* ns: no spinning before */
+};
+
+int plug_rings_new(struct vde_switch *sw)
+{
+	sw->rings = calloc(1, sizeof(*sw->rings));
+	return sw->rings ? 0 : -ENOMEM;
+}
+
+void plug_rings_free(struct vde_switch *sw)
+{
+	if (!sw->rings)
+		return;
+	loop_timer_cancel(sw->loop, &sw->rings->trim);
+	free(sw->rings);
+	sw->rings = NULL;
+}
+
+static struct plug_ring *plug_of(struct endpoint *ep)
+{
+	return container_of(ep, struct plug_ring, ep);
+}
+
+/* --- memory ------------------------------------------------------------------------------ */
+
+static void plug_trim(struct plug_ring *plug)
+{
+	(void)ring_punch(&plug->rp.in); /* not empty: at the next look */
+	(void)ring_producer_punch(&plug->rp.out);
+}
+
+static bool plug_is_empty(struct plug_ring *plug)
+{
+	return ring_consumer_empty(&plug->rp.in) && ring_producer_empty(&plug->rp.out);
+}
+
+/* Those that were silent for a whole interval, with empty rings, are trimmed and leave the list. */
+static void rings_trim(struct loop *loop, struct loop_timer *timer)
+{
+	struct plug_rings *rings = container_of(timer, struct plug_rings, trim);
+	struct plug_ring **at = &rings->used;
+
+	while (*at) {
+		struct plug_ring *plug = *at;
+
+		if (!plug->busy && plug_is_empty(plug)) {
+			plug_trim(plug);
+			plug->used = false;
+			*at = plug->next_used;
+			continue;
+		}
+		plug->busy = false;
+		at = &plug->next_used;
+	}
+	if (rings->used)
+		(void)loop_timer_set(loop, timer, loop_now(loop) + TRIM_INTERVAL);
+}
+
+static void plug_used(struct vde_switch *sw, struct plug_ring *plug)
+{
+	struct plug_rings *rings = sw->rings;
+
+	plug->busy = true;
+	if (plug->used)
+		return;
+	plug->used = true;
+	plug->next_used = rings->used;
+	rings->used = plug;
+	if (!loop_timer_armed(&rings->trim)) {
+		rings->trim.fire = rings_trim;
+		(void)loop_timer_set(sw->loop, &rings->trim, /* without memory: at a later frame */
+				     loop_now(sw->loop) + TRIM_INTERVAL);
+	}
+}
+
+static void plug_unlink_used(struct vde_switch *sw, struct plug_ring *plug)
+{
+	struct plug_ring **at = &sw->rings->used;
+
+	while (*at && *at != plug)
+		at = &(*at)->next_used;
+	if (*at)
+		*at = plug->next_used;
+	plug->used = false;
+}
+
+/* --- output ------------------------------------------------------------------------------ */
+
+/* Copies the pieces of one frame into the ring. False: it is full. */
+static bool plug_put(struct plug_ring *plug, const struct vnet_header *vnet,
+		     const struct iovec *iov, unsigned count, uint32_t len)
+{
+	uint8_t *to = ring_reserve(&plug->rp.out, (uint32_t)sizeof(struct vde_ring_frame) + len);
+	struct vde_ring_frame lead = { .vnet = *vnet };
+
+	if (!to)
+		return false;
+	to = mempcpy(to, &lead, sizeof(lead));
+	for (unsigned i = 0; i < count; i++)
+		to = mempcpy(to, iov[i].iov_base, iov[i].iov_len);
+	ring_commit(&plug->rp.out, (uint32_t)sizeof(struct vde_ring_frame) + len, RING_FRAME);
+	return true;
+}
+
+static void plug_publish(struct vde_switch *sw, struct plug_ring *plug)
+{
+	plug_used(sw, plug);
+	if (ring_publish(&plug->rp.out))
+		ring_port_ring(&plug->rp);
+}
+
+static void plug_flush(struct vde_switch *sw, struct endpoint *ep)
+{
+	struct plug_ring *plug = plug_of(ep);
+	uint64_t frames = 0, bytes = 0, super = 0;
+
+	for (unsigned i = 0; i < ep->num_pending; i++) {
+		struct iovec iov[FORWARD_PIECES];
+		bool tagged;
+		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
+		struct vnet_header vnet = forward_vnet(frame, tagged);
+		unsigned len, count = forward_pieces(frame, tagged, iov, &len);
+
+		if (len > ep->max_out && !frame->work) {
+			endpoint_count_drop(ep, DROP_OVERSIZE);
+		} else if (!plug_put(plug, &vnet, iov, count, len)) {
+			endpoint_count_drop(ep, DROP_QUEUE_FULL);
+		} else {
+			frames += frame->segments;
+			bytes += frame->wire_bytes;
+			super += frame->segments > 1;
+		}
+	}
+	endpoint_count_out(ep, frames, bytes, super);
+	plug_publish(sw, plug);
+}
+
+/* Frames that are made for the endpoint: pieces of a super-frame, BPDUs, what plug-ins changed. */
+static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
+{
+	static const struct vnet_header plain;
+	struct plug_ring *plug = plug_of(ep);
+	unsigned done = 0;
+
+	while (done < count && plug_put(plug, &plain, msgs[done].msg_hdr.msg_iov,
+					(unsigned)msgs[done].msg_hdr.msg_iovlen, msgs[done].msg_len))
+		done++;
+	plug_publish(ep->sw, plug);
+	return done ? (int)done : -ENOBUFS;
+}
+
+static void plug_close(struct vde_switch *sw, struct endpoint *ep)
+{
+	struct plug_ring *plug = plug_of(ep);
+
+	loop_task_cancel(sw->loop, &plug->again);
+	plug_unlink_used(sw, plug);
+	/* The descriptors are closed by endpoint_close(); memory and the rest go here. */
+	plug->rp.control_fd = plug->rp.bell_fd = -1;
+	ring_port_done(&plug->rp);
+}
+
+static const struct endpoint_class plug_class = {
+	.module = "unix prog",
+	.transport = "ring",
+	.write = plug_write,
+	.flush = plug_flush,
+	.close = plug_close,
+};
+
+/* --- input ------------------------------------------------------------------------------- */
+
+/* The plug has something to say: what it takes from now on. */
+static void plug_notice(struct plug_ring *plug, const uint8_t *record, uint32_t len)
+{
+	struct cursor c = cursor_of(record, len);
+	struct vde_ring_notice notice;
+
+	if (cursor_copy(&c, &notice, sizeof(notice)) && notice.kind == VDE_RING_NOTICE_FEATURES)
+		plug->ep.takes = notice.value & FEATURES;
+}
+
+/* Puts one record's frame into the batch; false: it is none, or is dropped. */
+static bool plug_put_frame(struct vde_switch *sw, struct plug_ring *plug, unsigned i,
+			   const uint8_t *record, uint32_t len)
+{
+	struct cursor c = cursor_of(record, len);
+	struct vde_ring_frame lead;
+
+	if (!cursor_copy(&c, &lead, sizeof(lead)))
+		return false;
+	if (forward_put(sw->forward, i, c.at, (uint32_t)c.left, &lead.vnet) == 0)
+		return true;
+	plug->ep.counters.drops[DROP_OFFLOAD]++;
+	plug->ep.port->counters.drops[DROP_OFFLOAD]++;
+	return false;
+}
+
+/* Takes one batch; returns how many records there were. */
+static unsigned plug_read_batch(struct vde_switch *sw, struct plug_ring *plug)
+{
+	struct ring_consumer *in = &plug->rp.in;
+	unsigned count = 0, records = 0;
+	size_t bytes = 0;
+
+	while (count < FORWARD_BATCH && bytes < BATCH_BYTES) {
+		const uint8_t *record;
+		uint32_t len;
+		uint16_t type;
+
+		record = ring_next(in, &len, &type);
+		if (!record)
+			break;
+		ring_consume(in, len);
+		records++;
+		bytes += len;
+		if (type == RING_FRAME)
+			count += plug_put_frame(sw, plug, count, record, len);
+		else if (type == RING_NOTICE)
+			plug_notice(plug, record, len);
+	}
+	if (count)
+		forward_frames(sw, &plug->ep, count);
+	if (!plug->ep.gone && ring_release(in))
+		ring_port_ring(&plug->rp);
+	return records;
+}
+
+static void plug_broken(struct vde_switch *sw, struct plug_ring *plug)
+{
+	if (log_limit_pass(&sw->rings->complaints, loop_now(sw->loop)))
+		log_warning("port %u: '%s' has written nonsense into its ring: closed",
+			    plug->ep.port->number, plug->ep.descr);
+	endpoint_close(sw, &plug->ep);
+}
+
+/* Whether the kernel has taken the processor away since the last look. */
+static bool rings_preempted(struct plug_rings *rings)
+{
+	struct rusage usage;
+	bool preempted;
+
+	if (getrusage(RUSAGE_THREAD, &usage) < 0)
+		return true;
+	preempted = usage.ru_nivcsw != rings->preempted;
+	rings->preempted = usage.ru_nivcsw;
+	return preempted;
+}
+
+/* True while PLUG, whose ring is empty, is to be looked at again without sleeping. */
+static bool plug_spins(const struct vde_switch *sw, const struct plug_ring *plug)
+{
+	struct plug_rings *rings = sw->rings;
+	uint64_t now = loop_now(sw->loop);
+
+	if (now >= plug->spin_until || now < rings->rest_until)
+		return false;
+	if (now < rings->look_again)
+		return true;
+	rings->look_again = now + SPIN_LOOK;
+	if (!rings_preempted(rings))
+		return true;
+	rings->rest_until = now + SPIN_REST;
+	return false;
+}
+
+/* Takes what is there, up to the share of a turn; then sleeps on the ring, or comes back. */
+static void plug_drain(struct vde_switch *sw, struct plug_ring *plug)
+{
+	for (int i = 0; i < BATCHES_A_TURN; i++) {
+		unsigned count = plug_read_batch(sw, plug);
+
+		if (plug->ep.gone)
+			return;
+		if (count) {
+			plug->spin_until = loop_now(sw->loop) +
+					   (uint64_t)sw->settings.busy_poll * NS_PER_USEC;
+			continue;
+		}
+		if (plug->rp.in.broken || plug->rp.out.broken) {
+			plug_broken(sw, plug);
+			return;
+		}
+		if (plug_spins(sw, plug))
+			break;
+		if (ring_sleep(&plug->rp.in))
+			return;
+	}
+	loop_task_add(sw->loop, &plug->again);
+}
+
+static void plug_again(struct loop *loop, struct loop_task *task)
+{
+	struct plug_ring *plug = container_of(task, struct plug_ring, again);
+
+	(void)loop;
+	plug_drain(plug->ep.sw, plug);
+}
+
+/* The plug rings when it has written, when it waits for its bell, and when it likes to. */
+static void plug_bell(struct loop *loop, void *object, int fd, uint32_t events)
+{
+	struct plug_ring *plug = object;
+
+	(void)loop;
+	(void)fd;
+	if (events & EPOLLIN)
+		ring_port_hear(&plug->rp);
+	else if (events & (EPOLLHUP | EPOLLERR)) /* nobody has its end any more */
+		loop_remove(plug->ep.sw->loop, &plug->ep.data_ref);
+	plug_used(plug->ep.sw, plug);
+	if (ring_ring_again(&plug->rp.out))
+		ring_port_ring(&plug->rp);
+	plug_drain(plug->ep.sw, plug);
+}
+
+static const struct loop_class plug_bell_class = { "ring doorbell", plug_bell };
+
+static void plug_control(struct loop *loop, void *object, int fd, uint32_t events)
+{
+	struct plug_ring *plug = object;
+	char ignored[64];
+	ssize_t n = recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT);
+
+	(void)loop;
+	(void)events;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	plug_drain(plug->ep.sw, plug); /* what it wrote before it went */
+	endpoint_close(plug->ep.sw, &plug->ep);
+}
+
+static const struct loop_class plug_control_class = { "ring control", plug_control };
+
+/* --- joining ------------------------------------------------------------------------------ */
+
+static int hello_check(const struct vde_ring_message_parts *hello, struct error *error)
+{
+	if (hello->required & ~(uint64_t)FEATURES)
+		return error_set(error, EPROTONOSUPPORT, "the switch lacks a feature that is required");
+	if (hello->kind != VDE_RING_KIND_RING)
+		return error_set(error, EPROTONOSUPPORT, "the switch has no ports of this kind");
+	for (int i = 0; i < 2; i++)
+		if (hello->sizes[i] && !ring_size_valid(hello->sizes[i]))
+			return error_set(error, EINVAL, "a ring of %u bytes cannot be", hello->sizes[i]);
+	return 0;
+}
+
+static void ring_sizes(const struct vde_switch *sw, const struct vde_ring_message_parts *hello,
+		       uint32_t sizes[2])
+{
+	for (int i = 0; i < 2; i++) {
+		sizes[i] = hello->sizes[i] ? hello->sizes[i] : VDE_RING_DEFAULT_SIZE;
+		sizes[i] = MIN(sizes[i], (uint32_t)sw->settings.ring_size);
+	}
+}
+
+static int acquire_port(struct vde_switch *sw, int control_fd,
+			const struct vde_ring_message_parts *hello, struct port **ret, uid_t *ret_uid,
+			struct error *error)
+{
+	gid_t groups[CONTROL_MAX_GROUPS];
+	struct port_client client = { .uid = (uid_t)-1 };
+	int r = control_credentials(control_fd, &client, groups);
+
+	if (r == 0)
+		r = port_acquire(sw, hello->port, hello->management, &client, ret);
+	*ret_uid = client.uid;
+	switch (-r) {
+	case 0:
+		return 0;
+	case EPERM:
+		return error_set(error, EPERM, "the access control of port %u excludes you", hello->port);
+	case EADDRINUSE:
+		return error_set(error, EADDRINUSE, "another user has port %u", hello->port);
+	case EINVAL:
+		return error_set(error, EINVAL, "there is no port %u: the highest number is %u",
+				 hello->port, sw->num_ports);
+	case ENOSPC:
+		return error_set(error, ENOSPC, "all %u ports are in use; vde_switch -n gives more",
+				 sw->num_ports);
+	default:
+		return error_set_errno(error, -r, "port %u", hello->port);
+	}
+}
+
+static void plug_init(struct plug_ring *plug, const struct vde_ring_message_parts *hello, uid_t uid)
+{
+	plug->ep = (struct endpoint){
+		.class = &plug_class, .id = plug->rp.control_fd, .data_fd = plug->rp.bell_fd,
+		.control_fd = plug->rp.control_fd, .data_events = EPOLLIN, .user = uid,
+		.max_in = VNET_FRAME_MAX,
+		.max_out = hello->max_frame ? MIN(hello->max_frame, (uint32_t)VNET_FRAME_MAX)
+					    : VNET_FRAME_MAX,
+		.takes = hello->offered & FEATURES,
+	};
+	plug->again.run = plug_again;
+	(void)str_copy(plug->ep.descr, sizeof(plug->ep.descr), hello->description);
+}
+
+static int plug_start(struct vde_switch *sw, struct plug_ring *plug, struct port *port)
+{
+	struct endpoint *ep = &plug->ep;
+	int r = loop_add(sw->loop, &plug_bell_class, ep->data_fd, EPOLLIN, plug, &ep->data_ref);
+
+	if (r == 0)
+		r = loop_add(sw->loop, &plug_control_class, ep->control_fd, EPOLLIN, plug,
+			     &ep->control_ref);
+	if (r < 0) {
+		loop_remove(sw->loop, &ep->data_ref);
+		return r;
+	}
+	(void)ring_sleep(&plug->rp.in); /* it is empty: nothing was said before WELCOME */
+	endpoint_attach(sw, port, ep);
+	return 0;
+}
+
+static void cleanup_plug(struct plug_ring **plug)
+{
+	if (!*plug)
+		return;
+	ring_port_done(&(*plug)->rp);
+	free(*plug);
+}
+
+int plug_ring_join(struct vde_switch *sw, int *control_fd,
+		   const struct vde_ring_message_parts *hello, int *device_fd, struct error *error)
+{
+	CLEANUP(cleanup_plug) struct plug_ring *plug = calloc(1, sizeof(*plug));
+	struct ring_port_client_fds client_fds;
+	struct vde_ring_message_parts welcome = { 0 };
+	uint32_t sizes[2];
+	struct port *port;
+	uid_t uid = (uid_t)-1;
+	int r;
+
+	(void)device_fd;
+	if (!plug)
+		return error_set_errno(error, ENOMEM, "the switch");
+	plug->rp = (struct ring_port)RING_PORT_INIT;
+	r = hello_check(hello, error);
+	if (r == 0)
+		r = acquire_port(sw, *control_fd, hello, &port, &uid, error);
+	if (r < 0)
+		return r;
+	ring_sizes(sw, hello, sizes);
+	r = ring_port_make(&plug->rp, sizes, &client_fds);
+	if (r < 0)
+		return error_set_errno(error, -r, "the switch cannot make a ring");
+	welcome.required = FEATURES;
+	welcome.offered = FEATURES;
+	welcome.port = port->number;
+	welcome.max_frame = VNET_FRAME_MAX;
+	welcome.queue_pairs = 1;
+	r = ring_port_welcome(&plug->rp, &welcome, control_fd, &client_fds);
+	if (r < 0)
+		return error_set_errno(error, -r, "the plug does not take its rings");
+	plug_init(plug, hello, uid);
+	r = plug_start(sw, plug, port);
+	if (r < 0)
+		return error_set_errno(error, -r, "the switch");
+	(void)TAKE_PTR(plug);
+	return 0;
+}
