@@ -215,6 +215,22 @@ static void receive_nothing(void **state)
 	assert_int_equal(batch_recv((VDECONN *)fake, &frame, 1), 1);
 }
 
+/* A socket that does not block is read until nothing is there. */
+static void receive_nonblocking(void **state)
+{
+	struct fake *fake = *state;
+	uint8_t bufs[4][VDE_ETHBUFSIZE];
+	struct vde_frame frames[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		frames[i] = (struct vde_frame){ .data = bufs[i], .len = sizeof(bufs[i]) };
+	assert_int_equal(io_set_nonblock(fake->fd, true), 0);
+	arrive(fake, 1, 60);
+	arrive(fake, 2, 60);
+	assert_int_equal(batch_recv((VDECONN *)fake, frames, 4), 2);
+	assert_int_equal(fake->receives, 3);
+}
+
 /* Frames stay until they are given back, in order; as many as the library has buffers for. */
 static void lend(void **state)
 {
@@ -497,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(receive, setup, teardown),
 		cmocka_unit_test_setup_teardown(receive_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(receive_nonblocking, setup, teardown),
 		cmocka_unit_test_setup_teardown(lend, setup, teardown),
 		cmocka_unit_test_setup_teardown(transmit, setup, teardown),
 		cmocka_unit_test_setup_teardown(transmit_full, setup, teardown),
