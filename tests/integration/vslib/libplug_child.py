@@ -6,18 +6,42 @@ Each request is a line with an object whose "op" is a function below; the answer
 """
 
 import ctypes
+import fcntl
 import json
+import mmap
 import os
+import random
 import select
+import struct
 import sys
+import threading
 import time
 
-BUFFER = 65536
+BUFFER = 65600
+VNET = 'flags gso_type hdr_len gso_size csum_start csum_offset num_buffers'.split()
+NUMBER_AT = 14      # of an untagged frame of vslib.frames.numbered()
 
 
 class OpenArgs(ctypes.Structure):
     """struct vde_open_args"""
     _fields_ = [('port', ctypes.c_int), ('group', ctypes.c_char_p), ('mode', ctypes.c_uint)]
+
+
+class Vnet(ctypes.Structure):
+    """struct vde_vnet"""
+    _fields_ = [(name, ctypes.c_uint8 if i < 2 else ctypes.c_uint16)
+                for i, name in enumerate(VNET)]
+
+
+class Frame(ctypes.Structure):
+    """struct vde_frame"""
+    _fields_ = [('data', ctypes.c_void_p), ('len', ctypes.c_size_t), ('flags', ctypes.c_uint32),
+                ('vnet', Vnet)]
+
+    def told(self):
+        """What a test is told of it."""
+        vnet = {name: getattr(self.vnet, name) for name in VNET if getattr(self.vnet, name)}
+        return [ctypes.string_at(self.data, self.len).hex(), vnet]
 
 
 class Library:
@@ -43,6 +67,26 @@ class Library:
         if self.strerror:
             self.strerror.restype = ctypes.c_char_p
             self.strerror.argtypes = []
+            self.batches(lib)
+
+    def batches(self, lib):
+        """The calls that only our library has."""
+        frames = ctypes.POINTER(Frame)
+        shapes = {
+            'features': (ctypes.c_uint64, [ctypes.c_uint64]),
+            'recv_batch': (ctypes.c_int, [frames, ctypes.c_uint]),
+            'send_batch': (ctypes.c_int, [frames, ctypes.c_uint]),
+            'rx_get': (ctypes.c_int, [frames, ctypes.c_uint]),
+            'rx_put': (None, [ctypes.c_uint]),
+            'tx_get': (ctypes.c_int, [frames, ctypes.c_uint, ctypes.c_size_t]),
+            'tx_commit': (ctypes.c_int, [frames, ctypes.c_uint]),
+            'busy_poll': (ctypes.c_int, [ctypes.c_uint]),
+        }
+        for name, (result, arguments) in shapes.items():
+            function = getattr(lib, 'vde_' + name)
+            function.restype = result
+            function.argtypes = [ctypes.c_void_p, *arguments]
+            setattr(self, name, function)
 
 
 class Server:
@@ -134,6 +178,155 @@ class Server:
     def op_close(self, conn):
         """vde_close"""
         return self.lib.close(self.conns.pop(conn, None))
+
+    # --- batches ---
+
+    def checked(self, result):
+        """A result that is no error."""
+        if result < 0:
+            self.failed()
+        return result
+
+    def op_features(self, conn, features):
+        """vde_features"""
+        return self.lib.features(self.conns.get(conn), features)
+
+    def op_recv_batch(self, conn, count, size):
+        """vde_recv_batch into buffers of a size"""
+        buffers = [ctypes.create_string_buffer(size) for _ in range(count)]
+        frames = (Frame * count)(*[Frame(ctypes.addressof(b), size) for b in buffers])
+        n = self.checked(self.lib.recv_batch(self.conns.get(conn), frames, count))
+        return [frame.told() for frame in frames[:n]]
+
+    def filled(self, frames):
+        """(array of struct vde_frame, what it borrows) of [[hex, vnet], ...]"""
+        buffers = [bytes.fromhex(data) for data, _ in frames]
+        array = (Frame * len(frames))()
+        for frame, data, (_, vnet) in zip(array, buffers, frames):
+            frame.data = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p)
+            frame.len = len(data)
+            frame.vnet = Vnet(**vnet)
+        return array, buffers
+
+    def op_send_batch(self, conn, frames):
+        """vde_send_batch"""
+        array, _buffers = self.filled(frames)
+        return self.checked(self.lib.send_batch(self.conns.get(conn), array, len(array)))
+
+    def op_rx_get(self, conn, count):
+        """vde_rx_get"""
+        frames = (Frame * count)()
+        n = self.checked(self.lib.rx_get(self.conns.get(conn), frames, count))
+        return [frame.told() for frame in frames[:n]]
+
+    def op_rx_put(self, conn, count):
+        """vde_rx_put"""
+        self.lib.rx_put(self.conns.get(conn), count)
+
+    def op_transmit(self, conn, frames, size):
+        """vde_tx_get for frames of a size, and vde_tx_commit"""
+        array, buffers = self.filled(frames)
+        lent = (Frame * len(array))()
+        n = self.checked(self.lib.tx_get(self.conns.get(conn), lent, len(lent), size))
+        for to, frame, data in zip(lent[:n], array, buffers):
+            ctypes.memmove(to.data, data, len(data))
+            to.len, to.vnet = frame.len, frame.vnet
+        return self.checked(self.lib.tx_commit(self.conns.get(conn), lent, n))
+
+    def op_busy_poll(self, conn, usec):
+        """vde_busy_poll"""
+        return self.checked(self.lib.busy_poll(self.conns.get(conn), usec))
+
+    def op_nonblock(self, conn, on):
+        """O_NONBLOCK of the data descriptor"""
+        descriptor = self.lib.datafd(self.conns.get(conn))
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        flags = flags | os.O_NONBLOCK if on else flags & ~os.O_NONBLOCK
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+
+    # --- many frames ---
+
+    @staticmethod
+    def number(data):
+        """The number in a numbered frame"""
+        return struct.unpack_from('>I', data, NUMBER_AT)[0]
+
+    def op_stream(self, conn, first, count, seed, head):
+        """Numbered frames of random sizes, in bursts; head is what stands before the number."""
+        chance = random.Random(seed)
+        head = bytes.fromhex(head)
+        handle = self.conns.get(conn)
+        for number in range(first, first + count):
+            data = (head + struct.pack('>I', number)).ljust(chance.randrange(60, 1515), b'.')
+            self.checked(self.lib.send(handle, data, len(data), 0))
+            if chance.random() < 0.05:
+                time.sleep(chance.random() * 0.001)
+
+    def op_once_per_readiness(self, conn, last, timeout):
+        """As QEMU receives: one vde_recv each time poll() says so, until the frame `last`.
+
+        Returns the numbers received, and the results that were no frame.
+        """
+        handle, numbers, others = self.conns[conn], [], []
+        poller = select.poll()
+        poller.register(self.lib.datafd(handle), select.POLLIN)
+        deadline = time.monotonic() + timeout
+        while (not numbers or numbers[-1] != last) and time.monotonic() < deadline:
+            if not poller.poll(100):
+                continue
+            result = self.lib.recv(handle, self.buffer, BUFFER, 0)
+            if result < 14:
+                others.append(result)
+            else:
+                numbers.append(self.number(self.buffer))
+        return [numbers, others]
+
+    def drain_numbers(self, handle, stop, add):
+        """Blocking receives until a frame with the number `stop`."""
+        buffer = ctypes.create_string_buffer(BUFFER)
+        while True:
+            result = self.lib.recv(handle, buffer, BUFFER, 0)
+            if result < 14:
+                return result
+            number = self.number(buffer)
+            if number == stop:
+                return None
+            add(number)
+
+    def op_threads(self, conn, threads, stop):
+        """That many threads receive, each until it gets a frame `stop`; the numbers they got."""
+        handle, numbers, failed = self.conns[conn], [], []
+
+        def work():
+            failed.append(self.drain_numbers(handle, stop, numbers.append))
+
+        running = [threading.Thread(target=work) for _ in range(threads)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        return [numbers, [result for result in failed if result is not None]]
+
+    def op_fork(self, conn, stop, first, count, head):
+        """A child and its parent receive, each until it gets a frame `stop`, then both send.
+
+        The child's frames are numbered from `first`, the parent's from first + count.
+        Returns the numbers of both, and the child's status.
+        """
+        handle = self.conns[conn]
+        memory = mmap.mmap(-1, 1 << 20)
+        child = os.fork()
+        numbers = []
+        failed = self.drain_numbers(handle, stop, numbers.append)
+        mine = first if child == 0 else first + count
+        if failed is None:
+            self.op_stream(conn, mine, count, mine, head)
+        if child == 0:
+            memory.write(struct.pack(f'=I{len(numbers)}I', len(numbers), *numbers))
+            os._exit(0 if failed is None and self.lib.close(handle) == 0 else 1)
+        status = os.waitpid(child, 0)[1]
+        there = struct.unpack_from('=I', memory, 0)[0]
+        return [numbers, list(struct.unpack_from(f'={there}I', memory, 4)), status]
 
     def op_strerror(self):
         """vde_strerror, which only our library has"""

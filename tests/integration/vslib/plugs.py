@@ -435,6 +435,40 @@ class LibPlug(Plug):
         """True when the control descriptor is readable (the peer is gone)."""
         return self.host.call(op='ctlpoll', conn=self.ident, timeout=timeout)
 
+    def ask(self, operation, **how):
+        """Any other operation of libplug_child.py on this connection."""
+        return self.host.call(op=operation, conn=self.ident, **how)
+
+    def features(self, features):
+        """vde_features()."""
+        return self.ask('features', features=features)
+
+    def recv_batch(self, count=32, size=65600):
+        """vde_recv_batch(): [(frame, its vnet fields that are not zero)]."""
+        return [(bytes.fromhex(data), vnet)
+                for data, vnet in self.ask('recv_batch', count=count, size=size)]
+
+    def rx_get(self, count=32):
+        """vde_rx_get(), likewise; what was lent is given back with rx_put."""
+        return [(bytes.fromhex(data), vnet) for data, vnet in self.ask('rx_get', count=count)]
+
+    def rx_put(self, count):
+        """vde_rx_put()."""
+        self.ask('rx_put', count=count)
+
+    def send_batch(self, *frames):
+        """vde_send_batch() of frames, each bytes or (bytes, vnet fields)."""
+        return self.ask('send_batch', frames=[self._with_vnet(frame) for frame in frames])
+
+    def transmit(self, *frames, size=9234):
+        """vde_tx_get() for frames of a size, and vde_tx_commit()."""
+        return self.ask('transmit', frames=[self._with_vnet(frame) for frame in frames], size=size)
+
+    @staticmethod
+    def _with_vnet(frame):
+        data, vnet = (frame, {}) if isinstance(frame, bytes) else frame
+        return data.hex(), vnet
+
     def close(self):
         """vde_close(); returns its result."""
         if self.ident is None:
