@@ -24,9 +24,9 @@ struct header { uint32_t magic, size; uint16_t major, message; uint32_t error; u
 struct item { uint16_t type, len; };
 struct record { uint32_t len; uint16_t type, flags; };
 struct words { /* shared, of one direction */
-	_Alignas(128) _Atomic uint32_t head, busy;
-	_Alignas(128) _Atomic uint32_t tail, punching;
-	_Alignas(128) _Atomic uint32_t consumer_sleeps, producer_waits;
+	_Atomic uint32_t head, busy, more[30];
+	_Atomic uint32_t tail, punching, yet_more[30];
+	_Atomic uint32_t consumer_sleeps, producer_waits;
 };
 struct ring { struct words *words; uint8_t *data; uint32_t size, own; };
 
