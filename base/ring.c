@@ -264,6 +264,11 @@ void ring_ask(struct ring_consumer *c)
 	(void)swap(&c->shared->consumer_sleeps, 1);
 }
 
+bool ring_withdraw(struct ring_consumer *c)
+{
+	return swap(&c->shared->consumer_sleeps, 0) != 0;
+}
+
 bool ring_sleep(struct ring_consumer *c)
 {
 	(void)swap(&c->shared->consumer_sleeps, 1);
