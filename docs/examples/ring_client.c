@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ring_client DIR COUNT: joins the switch at DIR, sends a broadcast frame, prints the COUNT frames that
  * come next. Needs the C library only; docs/ring-protocol.md explains each step. */
 #define _GNU_SOURCE
