@@ -115,4 +115,4 @@ def test_no_rings(lab, debian, program):
     switch = lab.switch(debian)
     done = lab.run([program, switch.path, '1'])
     assert done.status == 1
-    assert b'connect' in done.err and b'No such file' in done.err
+    assert 'connect' in done.err and 'No such file' in done.err
