@@ -204,9 +204,61 @@ def capture_stream():
     yield "odd_options", b"\0" + b"1000 Success\n" + block(5, bytes(12) + numbers(5, 65535, size=2))
 
 
+def host(size, *values):
+    return b"".join((value % 2 ** (8 * size)).to_bytes(size, sys.byteorder) for value in values)
+
+
+def ring():
+    """Whether the producer is guarded, then steps: a byte and its arguments."""
+    def reserve(length, kind=1):
+        return b"\2" + host(4, length) + b"\3" + host(4, length // 4 * 4 + kind)
+    def word(which, number):
+        return b"\0" + bytes([which]) + host(4, number)
+    def header(whose, at, length, kind=1):
+        return b"\1" + bytes([whose]) + host(4, at) + host(4, length) + host(2, kind, 0)
+    publish, take, release = b"\5\0", b"\4", b"\6\0"
+    once = reserve(100) + publish + take + release
+    for guarded in (b"\0", b"\1"):
+        yield f"once_{guarded[0]}", guarded + 3 * once
+        yield f"full_{guarded[0]}", guarded + 3 * reserve(32756) + b"\5\7" + 3 * take + b"\6\1"
+        yield f"wrap_{guarded[0]}", guarded + 3 * (2 * reserve(16000) + b"\5\1" + 2 * take + release)
+        yield f"punch_{guarded[0]}", guarded + once + b"\5\4" + b"\6\7" + once
+    yield "heads", b"\0" + once + word(0x80, 64) + take + word(0, 2 ** 31) + take
+    yield "tails", b"\0" + once + word(0x81, 8) + b"\5\7" + reserve(10)
+    yield "guard", b"\1" + word(3, 1) + reserve(100) + b"\5\1" + word(3, 0) + once
+    yield "length", b"\0" + reserve(100) + publish + header(0, 0, 2 ** 32 - 1) + take
+    yield "padding", b"\0" + reserve(100) + publish + header(0, 0, 100, 0) + take
+    yield "resume", b"\0" + word(0, -8) + word(1, -8) + b"\7\6" + 2 * once + b"\7\7" + once
+
+
+def vde_ring():
+    def item(kind, value=b""):
+        return host(2, kind, len(value)) + value + bytes(-len(value) % 4)
+    def message(kind, *items, error=0, major=1, magic=0x52454456):
+        body = b"".join(items)
+        return (host(4, magic, 32 + len(body)) + host(2, major, kind) + host(4, error)
+                + host(8, 1, 15) + body)
+    wishes = (item(1, host(4, 7)), item(2), item(3, host(4, 100)), item(4, host(4, 0o700)),
+              item(5, b"a plug: user=me pid=42"), item(6, host(4, 9216)),
+              item(7, host(4, 1 << 20, 1 << 20)), item(9, host(2, 1)), item(10, host(2, 1)),
+              item(11, b"0123456789abcdef" + host(8, 5)))
+    yield "hello", message(1)
+    yield "hello_all", message(1, *wishes)
+    yield "welcome", message(2, *wishes, item(8, host(8, 4096, 4096 + (1 << 20))))
+    yield "refusal", message(3, item(12, b"all ports are taken"), error=28)
+    yield "unknown", message(1, item(99, b"xyz"), item(5, b"known"))
+    yield "critical", message(1, item(5, b"known"), item(0x8063, b"xyz"))
+    yield "end", message(1, item(0), item(5, b"x"))
+    yield "version", message(1, major=2)
+    yield "magic", message(1, magic=0x52454457)
+    yield "cut", message(1, *wishes)[:60]
+    yield "long_text", message(1, item(5, b"d" * 200))
+    yield "lines", message(1, item(5, b"a\n.\n\x1b[0m"), item(5, b"z"))
+
+
 def main():
-    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join,
-                  segment):
+    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
+                  segment, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():
