@@ -63,6 +63,14 @@ mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode
 	return args->mode & 0777;
 }
 
+int plugin_ring_option(const char *text, bool *ret, struct error *error)
+{
+	*ret = !text || str_equal(text, "yes");
+	if (text && !*ret && !str_equal(text, "no"))
+		return error_set(error, EINVAL, "ring=%s: neither yes nor no", text);
+	return 0;
+}
+
 int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plugin_out *out,
 		bool wait)
 {

@@ -61,6 +61,9 @@ bool plugin_hung_up(int fd);
 /* The permissions a program asks for; DEFAULT when it asks for none. */
 mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode_t fallback);
 
+/* The option ring=yes (the default) or no; TEXT: its value, NULL when it is not given. */
+int plugin_ring_option(const char *text, bool *ret, struct error *error);
+
 /* One destination of frames. Zero is a fresh one. */
 struct plugin_out {
 	bool stalled; /* it was waited for in vain, and took nothing since */
