@@ -48,7 +48,7 @@ static struct node *node_of(VDECONN *conn)
 
 /* One event. */
 static unsigned node_event(struct node *n, enum node_event what, unsigned port, uint32_t events,
-			   struct node_sink *sink)
+			   struct plugin_sink *sink)
 {
 	switch (what) {
 	case NODE_EVENT_LISTENER:
@@ -73,7 +73,7 @@ static unsigned node_event(struct node *n, enum node_event what, unsigned port, 
 }
 
 /* Serves one event. False: there is none. */
-static bool node_look(struct node *n, struct node_sink *sink, int *budget)
+static bool node_look(struct node *n, struct plugin_sink *sink, int *budget)
 {
 	struct epoll_event e;
 
@@ -100,13 +100,13 @@ static void node_end_call(struct node *n)
 }
 
 /* Serves what is ready. False when there was nothing at all. */
-static bool node_serve(struct node *n, struct node_sink *sink)
+static bool node_serve(struct node *n, struct plugin_sink *sink)
 {
 	int budget = BUDGET + (int)sink->count;
 	bool any = false;
 
 	node_begin_call(n);
-	while (!node_sink_full(sink) && budget > 0) {
+	while (!plugin_sink_full(sink) && budget > 0) {
 		if (n->rings.awake && n->unlooked < LOOK_AFTER) {
 			unsigned taken = node_take_ring(n, sink);
 
@@ -127,7 +127,7 @@ ssize_t node_recv(VDECONN *conn, void *buf, size_t len, int flags)
 {
 	struct node *n = node_of(conn);
 	struct vde_frame frame = { .data = buf, .len = len };
-	struct node_sink sink = { .frames = &frame, .count = 1 };
+	struct plugin_sink sink = { .frames = &frame, .count = 1 };
 
 	(void)flags;
 	while (!node_serve(n, &sink) && !plugin_nonblock(n->epoll)) {
@@ -141,7 +141,7 @@ ssize_t node_recv(VDECONN *conn, void *buf, size_t len, int flags)
 
 int node_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count)
 {
-	struct node_sink sink = { .frames = frames, .count = MIN(count, (unsigned)INT_MAX) };
+	struct plugin_sink sink = { .frames = frames, .count = MIN(count, (unsigned)INT_MAX) };
 
 	(void)node_serve(node_of(conn), &sink);
 	return (int)sink.done;

@@ -211,6 +211,7 @@ static int client_join_ring(struct node *n, unsigned port, const struct vde_ring
 	if (r < 0)
 		return r; /* after WELCOME there is only the end */
 	client_joined(n, port, hello->description);
+	ring_end_wake(c->ring); /* what it writes before anybody sleeps */
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "wire/ether.h"
 
@@ -52,30 +51,9 @@ static void flood(struct node *n, unsigned from, const struct node_frame *f)
 	}
 }
 
-/* --- to the host ---------------------------------------------------------------------------- */
-
-/* What is longer than the host's buffer is dropped. */
-static void sink_put(struct node_sink *sink, const struct node_frame *f)
-{
-	struct vde_frame *to = &sink->frames[sink->done];
-	uint8_t *at = to->data;
-
-	if (f->len > to->len)
-		return;
-	for (unsigned i = 0; i < f->num_parts; i++) {
-		if (at != f->parts[i].iov_base)
-			memcpy(at, f->parts[i].iov_base, f->parts[i].iov_len);
-		at += f->parts[i].iov_len;
-	}
-	to->len = f->len;
-	to->flags = 0;
-	to->vnet = (struct vde_vnet){ 0 };
-	sink->done++;
-}
-
 /* --- from clients --------------------------------------------------------------------------- */
 
-void node_forward(struct node *n, unsigned from, const struct node_frame *f, struct node_sink *sink)
+void node_forward(struct node *n, unsigned from, const struct node_frame *f, struct plugin_sink *sink)
 {
 	struct node_target target = route(n, from, f);
 
@@ -88,7 +66,7 @@ void node_forward(struct node *n, unsigned from, const struct node_frame *f, str
 	}
 	if (target.verdict == NODE_FLOOD)
 		flood(n, from, f);
-	sink_put(sink, f);
+	plugin_sink_put(sink, f->parts, f->num_parts, f->len);
 }
 
 /*
@@ -96,7 +74,7 @@ void node_forward(struct node *n, unsigned from, const struct node_frame *f, str
  * not depend on the size of the host's. Returns 1 with it in *F; 0 for one to be dropped; -EAGAIN when
  * there is none, or another negative errno: the kernel has forgotten that error by now.
  */
-static int socket_receive(struct node *n, unsigned port, const struct node_sink *sink,
+static int socket_receive(struct node *n, unsigned port, const struct plugin_sink *sink,
 			  struct node_frame *f)
 {
 	const struct vde_frame *to = &sink->frames[sink->done];
@@ -117,11 +95,11 @@ static int socket_receive(struct node *n, unsigned port, const struct node_sink 
 	return 1;
 }
 
-unsigned node_take_socket(struct node *n, unsigned port, struct node_sink *sink)
+unsigned node_take_socket(struct node *n, unsigned port, struct plugin_sink *sink)
 {
 	unsigned taken = 0;
 
-	while (taken < SOCKET_BURST && !node_sink_full(sink)) {
+	while (taken < SOCKET_BURST && !plugin_sink_full(sink)) {
 		struct node_frame f;
 		int r = socket_receive(n, port, sink, &f);
 
@@ -174,7 +152,7 @@ static void ring_turn(struct node *n, struct ring_end *ring, bool left)
 	}
 }
 
-unsigned node_take_ring(struct node *n, struct node_sink *sink)
+unsigned node_take_ring(struct node *n, struct plugin_sink *sink)
 {
 	struct ring_end *ring = n->rings.awake;
 	struct node_client *c = &n->clients[ring->rp.port];
@@ -182,7 +160,7 @@ unsigned node_take_ring(struct node *n, struct node_sink *sink)
 	unsigned taken = 0;
 	bool left = false;
 
-	while (taken < RING_BURST && !left && !node_sink_full(sink) && ring_receive(ring, &f)) {
+	while (taken < RING_BURST && !left && !plugin_sink_full(sink) && ring_receive(ring, &f)) {
 		taken++;
 		node_forward(n, ring->rp.port, &f, sink);
 		left = leaves(c, f.len);
@@ -195,34 +173,15 @@ unsigned node_take_ring(struct node *n, struct node_sink *sink)
 
 /* --- from the host -------------------------------------------------------------------------- */
 
-/* True while what was known about PORT, whose client came as the SINCE-th, still holds. */
-static bool still_there(const struct node *n, unsigned port, uint64_t since)
-{
-	return n->ports.joined[port] && n->clients[port].since == since;
-}
-
 /* As plugin_send() does: waits a little, and once in a row of drops. */
-static int ring_send_patiently(struct node *n, unsigned port, const struct node_frame *f)
+static int ring_send_patiently(struct node *n, struct ring_end *ring, const struct node_frame *f)
 {
-	uint64_t since = n->clients[port].since, deadline = 0;
-	struct ring_end *ring = n->clients[port].ring;
+	int r;
 
-	while (ring_send(ring, f) == -EAGAIN) {
-		if (ring_end_broken(ring))
-			return 0;
-		if (plugin_nonblock(n->epoll))
-			return -EAGAIN;
-		if (!deadline)
-			deadline = clock_now() + PLUGIN_WAIT_MS * NS_PER_MSEC;
-		if (ring->stalled || clock_now() >= deadline) {
-			ring->stalled = true;
-			return 0;
-		}
-		ring_end_wait_room(ring, f->len, &n->lock);
-		if (!still_there(n, port, since))
-			return 0;
-	}
-	return 0;
+	if (f->len > ring->rp.max_frame)
+		return 0;
+	r = ring_end_send(ring, NULL, f->parts, f->num_parts, f->len, n->epoll, &n->lock);
+	return r == -EAGAIN ? r : 0;
 }
 
 static int host_send_one(struct node *n, unsigned port, const struct node_frame *f, bool wait)
@@ -234,7 +193,7 @@ static int host_send_one(struct node *n, unsigned port, const struct node_frame 
 		return 0;
 	}
 	if (wait)
-		return ring_send_patiently(n, port, f);
+		return ring_send_patiently(n, c->ring, f);
 	if (ring_send(c->ring, f) == 0 || ring_end_broken(c->ring))
 		return 0;
 	ring_end_want_room(c->ring, f->len);

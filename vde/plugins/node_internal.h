@@ -73,17 +73,6 @@ struct node {
 	uint8_t rest[PLUGIN_FRAME_MAX]; /* what of a frame does not fit the caller's buffer */
 };
 
-/* What the host asks for: frames[done] is the next buffer. */
-struct node_sink {
-	struct vde_frame *frames; /* borrowed */
-	unsigned count, done;
-};
-
-static inline bool node_sink_full(const struct node_sink *sink)
-{
-	return sink->done == sink->count;
-}
-
 /* A frame on its way. What rules read is private; the rest may be in a stranger's ring. */
 struct node_frame {
 	uint8_t head[NODE_RULE_BYTES]; /* a copy of its first bytes, as many as it has */
@@ -96,7 +85,7 @@ struct node_frame {
 /* node_frame.c */
 
 /* Sends a client's frame where the rule says; the host's copy goes to SINK, which is not full. */
-void node_forward(struct node *n, unsigned from, const struct node_frame *f, struct node_sink *sink);
+void node_forward(struct node *n, unsigned from, const struct node_frame *f, struct plugin_sink *sink);
 
 /*
  * Sends the host's frame. WAIT: as vde_send, else as the batch call. 0, also when it was dropped; -EAGAIN:
@@ -105,10 +94,10 @@ void node_forward(struct node *n, unsigned from, const struct node_frame *f, str
 int node_host_send(struct node *n, const struct node_frame *f, bool wait);
 
 /* Takes frames from the ring whose turn it is. Returns how many. */
-unsigned node_take_ring(struct node *n, struct node_sink *sink);
+unsigned node_take_ring(struct node *n, struct plugin_sink *sink);
 
 /* Takes frames from the data socket of PORT. Returns how many. */
-unsigned node_take_socket(struct node *n, unsigned port, struct node_sink *sink);
+unsigned node_take_socket(struct node *n, unsigned port, struct plugin_sink *sink);
 
 /* node_client.c */
 

@@ -97,6 +97,25 @@ int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plug
 	}
 }
 
+void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
+		     size_t len)
+{
+	struct vde_frame *to = &sink->frames[sink->done];
+	uint8_t *at = to->data;
+
+	if (len > to->len)
+		return;
+	for (unsigned i = 0; i < num_parts; i++) {
+		if (at != parts[i].iov_base)
+			memcpy(at, parts[i].iov_base, parts[i].iov_len);
+		at += parts[i].iov_len;
+	}
+	to->len = len;
+	to->flags = 0;
+	to->vnet = (struct vde_vnet){ 0 };
+	sink->done++;
+}
+
 static bool refuses(const char *path, int type)
 {
 	int fd = io_connect_unix(path, type | SOCK_NONBLOCK);

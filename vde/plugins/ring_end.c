@@ -156,16 +156,6 @@ void ring_set_trim(struct ring_set *set)
 		set_timer(set);
 }
 
-static void unlink_used(struct ring_end *e)
-{
-	struct ring_end **at = &e->set->used;
-
-	while (*at && *at != e)
-		at = &(*at)->next_used;
-	if (*at)
-		*at = e->next_used;
-}
-
 /* --- sleeping and waking -------------------------------------------------------------------- */
 
 void ring_end_wake(struct ring_end *e)
@@ -208,8 +198,8 @@ static void unring(struct ring_end *e)
 
 static void publish(struct ring_end *e)
 {
-	if (ring_publish(&e->rp.out))
-		(void)ring_port_ring(&e->rp);
+	if (ring_publish(&e->rp.out) && ring_port_ring(&e->rp) == -EPIPE)
+		e->deaf = true;
 	note_use(e);
 }
 
@@ -258,6 +248,12 @@ bool ring_end_rest(struct ring_end *e)
 	leave_awake(e);
 	note_use(e);
 	return true;
+}
+
+void ring_end_leave(struct ring_end *e)
+{
+	hear(e);
+	leave_awake(e);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -324,23 +320,31 @@ int ring_end_attach(struct ring_end *e, struct ring_set *set, uint64_t key)
 	if (r < 0)
 		return r;
 	e->set = set;
-	ring_end_wake(e); /* what was written before anybody slept */
+	e->serial = set->serial++;
+	e->next_member = set->members;
+	set->members = e;
 	return 0;
 }
+
+#define UNLINK(list, e, next)                                  \
+	do {                                                   \
+		struct ring_end **at_ = &(list);               \
+		while (*at_ && *at_ != (e))                    \
+			at_ = &(*at_)->next;                   \
+		if (*at_)                                      \
+			*at_ = (e)->next;                      \
+	} while (0)
 
 static void detach(struct ring_end *e)
 {
 	struct ring_set *set = e->set;
-	struct ring_end **at = &set->written;
 
+	ring_ask(&e->rp.in); /* who still writes rings for nobody, and sees it */
 	leave_awake(e);
 	unring(e);
-	if (e->used)
-		unlink_used(e);
-	while (*at && *at != e)
-		at = &(*at)->next_written;
-	if (*at)
-		*at = e->next_written;
+	UNLINK(set->used, e, next_used);
+	UNLINK(set->written, e, next_written);
+	UNLINK(set->members, e, next_member);
 	/* Closing is not enough: a child of fork(2) may have it, too. */
 	(void)epoll_ctl(set->epoll, EPOLL_CTL_DEL, e->rp.bell_fd, NULL);
 }
@@ -431,8 +435,21 @@ void ring_end_want_room(struct ring_end *e, uint32_t len)
 	look_for_room(e);
 }
 
-void ring_end_wait_room(struct ring_end *e, uint32_t len, pthread_mutex_t *lock)
+/* The end that had the number SERIAL is still in the set. */
+static bool is_member(const struct ring_set *set, const struct ring_end *e, uint64_t serial)
 {
+	const struct ring_end *at = set->members;
+
+	while (at && at != e)
+		at = at->next_member;
+	return at && at->serial == serial;
+}
+
+/* Waits for room, a few milliseconds at most, without the lock. False: the end is gone. */
+static bool wait_room(struct ring_end *e, uint32_t len, pthread_mutex_t *lock)
+{
+	const struct ring_set *set = e->set;
+	uint64_t serial = e->serial;
 	auto_close int fd = -1;
 	struct pollfd p = { .events = POLLIN };
 
@@ -441,10 +458,35 @@ void ring_end_wait_room(struct ring_end *e, uint32_t len, pthread_mutex_t *lock)
 	ring_end_wake(e);
 	hear(e);
 	if (!ring_wait_room(&e->rp.out, HEADER + len))
-		return;
+		return true;
 	p.fd = fd = fcntl(e->rp.bell_fd, F_DUPFD_CLOEXEC, 0);
 	ring_set_settle(e->set);
 	(void)pthread_mutex_unlock(lock);
 	(void)poll(&p, fd >= 0, WAIT_SLICE_MS);
 	(void)pthread_mutex_lock(lock);
+	return is_member(set, e, serial);
+}
+
+int ring_end_send(struct ring_end *e, const struct vnet_header *vnet, const struct iovec *iov,
+		  unsigned count, uint32_t len, int datafd, pthread_mutex_t *lock)
+{
+	uint64_t deadline = 0;
+
+	if (ring_end_too_long(e, len))
+		return 0;
+	while (!ring_end_put(e, vnet, iov, count, len)) {
+		if (ring_end_broken(e))
+			return -EPROTO;
+		if (plugin_nonblock(datafd))
+			return -EAGAIN;
+		if (!deadline)
+			deadline = clock_now() + PLUGIN_WAIT_MS * NS_PER_MSEC;
+		if (e->stalled || clock_now() >= deadline) {
+			e->stalled = true;
+			return 0;
+		}
+		if (!wait_room(e, len, lock))
+			return -EPIPE;
+	}
+	return 0;
 }

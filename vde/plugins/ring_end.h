@@ -29,9 +29,12 @@ struct ring_end {
 	struct ring_end *next, *prev;      /* among those awake, a circle */
 	struct ring_end *next_written;     /* among those with records that are not published */
 	struct ring_end *next_used;        /* among those to trim */
+	struct ring_end *next_member;      /* among all */
+	uint64_t serial;                   /* among all that have ever been in the set */
 	bool server;
 	bool awake, rung, written, used;
 	bool held;            /* consumed records stay; the owner releases them itself */
+	bool deaf;            /* nobody has the other end of its doorbell any more */
 	bool stalled;         /* it was waited for in vain, and took nothing since */
 	uint32_t room_wanted; /* bytes that a batch waits for; 0: none does */
 	uint32_t trimmed[2];  /* tail of the input, head of the output when memory was given back */
@@ -48,7 +51,8 @@ struct ring_set {
 	bool room; /* the host was promised to be woken for room, and there is */
 	struct ring_end *awake;   /* whose turn it is; NULL: all sleep */
 	unsigned num_awake, num_rung;
-	struct ring_end *written, *used;
+	struct ring_end *written, *used, *members;
+	uint64_t serial;
 };
 
 #define RING_SET_NONE { .epoll = -1, .more = -1, .timer = -1 }
@@ -84,7 +88,10 @@ void ring_set_trim(struct ring_set *set);
 int ring_end_serve(struct ring_end *e, int *control_fd, const struct vde_ring_message_parts *hello,
 		   uint64_t features, unsigned port, struct error *error);
 
-/* Puts E, whose rings are set up, into SET; its doorbell gets the epoll data KEY. -errno. */
+/*
+ * Puts E, whose rings are set up, into SET; its doorbell gets the epoll data KEY. Nobody looks into it
+ * before ring_end_wake(). -errno.
+ */
 int ring_end_attach(struct ring_end *e, struct ring_set *set, uint64_t key);
 
 /* Takes it out and frees what it has; *e is as ring_end_init() leaves it. */
@@ -115,6 +122,9 @@ void ring_end_release(struct ring_end *e, bool now);
 /* Goes to sleep if there is nothing to take. False: there is something. */
 bool ring_end_rest(struct ring_end *e);
 
+/* Has it left alone, whatever there is to take, until it is woken again. */
+void ring_end_leave(struct ring_end *e);
+
 /*
  * Writes a frame of LEN bytes in COUNT pieces behind VNET (NULL: plain); the other end sees it after
  * ring_set_flush() or ring_set_settle(). False: there is no room for it now.
@@ -129,7 +139,10 @@ bool ring_end_too_long(const struct ring_end *e, uint32_t len);
 void ring_end_want_room(struct ring_end *e, uint32_t len);
 
 /*
- * Waits for room for LEN bytes, a few milliseconds at most; LOCK, which guards everything here, is
- * released meanwhile: whatever the caller knew, *E included, may be gone afterwards.
+ * As ring_end_put(), the way vde_send does: without room it is -EAGAIN if DATAFD does not block, else
+ * it waits up to PLUGIN_WAIT_MS, once in a row of drops. LOCK, which guards everything here, is released
+ * meanwhile, so that another thread can receive. 0: written or dropped; -EPIPE: the end is gone,
+ * *e included; -EPROTO: it is broken.
  */
-void ring_end_wait_room(struct ring_end *e, uint32_t len, pthread_mutex_t *lock);
+int ring_end_send(struct ring_end *e, const struct vnet_header *vnet, const struct iovec *iov,
+		  unsigned count, uint32_t len, int datafd, pthread_mutex_t *lock);
