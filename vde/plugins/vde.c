@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "vde/plugins/vde_device.h"
 #include "vde/plugins/vde_port.h"
 #include "wire/ether.h"
 
@@ -29,6 +30,7 @@ struct vde_conn {
 	struct vdeplug_module *module; /* the loader's */
 	struct vde_port port;
 	atomic_bool choked; /* the last frame was dropped: do not wait for the switch */
+	uint64_t features;  /* of a device: what the switch takes from it */
 };
 
 /* The parameters in brackets; NULL: not given. */
@@ -110,8 +112,27 @@ static int wish_from_parameters(struct vde_wish *wish, const struct vde_paramete
 	return 0;
 }
 
-static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
-			     struct vde_open_args *args)
+/* A port of the switch, or one that takes the TAP; NULL: none. */
+static int open_port(struct vde_conn *conn, const struct vde_wish *wish, const char *ring,
+		     const int *tap_fd, struct error *error)
+{
+	struct vde_device device;
+	int r;
+
+	if (!tap_fd)
+		return vde_port_open(wish, &conn->port, error);
+	if (ring && str_equal(ring, "no"))
+		return error_set(error, EOPNOTSUPP, "ring=no: only the old protocol is wanted");
+	r = vde_device_open(wish, *tap_fd, &device, error);
+	if (r < 0)
+		return r;
+	conn->port = (struct vde_port){ .data_fd = -1, .ctl_fd = device.ctl_fd };
+	conn->features = device.features;
+	return 0;
+}
+
+static VDECONN *vde_vde_connect(char *vnl, char *descr, int interface_version,
+				struct vde_open_args *args, const int *tap_fd)
 {
 	auto_free struct vde_conn *conn = calloc(1, sizeof(*conn));
 	struct vde_wish wish = { .dir = vnl, .descr = descr, .mode = DEFAULT_MODE, .group = (gid_t)-1 };
@@ -138,12 +159,24 @@ static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
 	if (r == 0)
 		r = wish_from_parameters(&wish, &p, &error);
 	if (r == 0)
-		r = vde_port_open(&wish, &conn->port, &error);
+		r = open_port(conn, &wish, p.ring, tap_fd, &error);
 	if (r < 0) {
 		vde_error_set(-r, "%s", error_text(&error));
 		return NULL;
 	}
 	return (VDECONN *)TAKE_PTR(conn);
+}
+
+static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
+			     struct vde_open_args *args)
+{
+	return vde_vde_connect(vnl, descr, interface_version, args, NULL);
+}
+
+static VDECONN *vde_vde_open_tap(char *vnl, char *descr, int interface_version,
+				 struct vde_open_args *args, int tap_fd)
+{
+	return vde_vde_connect(vnl, descr, interface_version, args, &tap_fd);
 }
 
 /* --- frames --------------------------------------------------------------------------- */
@@ -255,7 +288,8 @@ static int vde_vde_close(VDECONN *conn)
 {
 	struct vde_conn *vde = (struct vde_conn *)conn;
 
-	(void)close(vde->port.data_fd);
+	if (vde->port.data_fd >= 0) /* a device has none */
+		(void)close(vde->port.data_fd);
 	(void)close(vde->port.ctl_fd);
 	free(vde);
 	return 0;
@@ -269,4 +303,17 @@ PUBLIC struct vdeplug_module vdeplug_ops = {
 	.vde_datafd = vde_vde_datafd,
 	.vde_ctlfd = vde_vde_ctlfd,
 	.vde_close = vde_vde_close,
+};
+
+static uint64_t vde_vde_features(VDECONN *conn, uint64_t features)
+{
+	(void)features;
+	return ((struct vde_conn *)conn)->features;
+}
+
+extern const struct vdeplug_ops_ext vdeplug_ops_ext;
+PUBLIC const struct vdeplug_ops_ext vdeplug_ops_ext = {
+	.size = sizeof(vdeplug_ops_ext),
+	.vde_features = vde_vde_features,
+	.vde_open_tap = vde_vde_open_tap,
 };
