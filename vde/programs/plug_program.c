@@ -14,6 +14,7 @@
 #include "base/option.h"
 #include "end_stream.h"
 #include "end_vde.h"
+#include "handover.h"
 #include "signals.h"
 
 #define STATUS_USAGE 255
@@ -30,7 +31,9 @@ struct plug {
 	/* state */
 	const char *interface;
 	struct loop *loop;
-	struct relay *relay;
+	struct relay *relay;       /* NULL: the network serves the interface by itself */
+	struct handover *handover; /* and then this is not */
+	struct relay_end *interface_end; /* owned with that */
 	int in_fd, out_fd; /* own copies of the standard descriptors; -1: not used */
 	bool failed;
 };
@@ -92,6 +95,11 @@ static int plug_open_stdio(struct plug *plug, struct relay_end **ret, struct err
 	return r < 0 ? error_set_errno(error, -r, "standard input and output") : 0;
 }
 
+static const char *plug_network_title(const struct plug *plug)
+{
+	return plug->vnl ? plug->vnl : "default switch";
+}
+
 static int plug_open_network(struct plug *plug, const char *name, struct relay_end **ret,
 			     struct error *error)
 {
@@ -109,8 +117,8 @@ static int plug_open_network(struct plug *plug, const char *name, struct relay_e
 		return error_set(error, code, "%s", vde_strerror());
 	if (!conn)
 		return error_set_errno(error, code, "cannot open '%s'",
-				       plug->vnl ? plug->vnl : "default switch");
-	r = end_vde_new(conn, plug->vnl ? plug->vnl : "default switch", ret);
+				       plug_network_title(plug));
+	r = end_vde_new(conn, plug_network_title(plug), ret);
 	if (r < 0) {
 		(void)vde_close(conn);
 		return error_set_errno(error, -r, "network '%s'", plug->vnl);
@@ -118,16 +126,43 @@ static int plug_open_network(struct plug *plug, const char *name, struct relay_e
 	return 0;
 }
 
+static void plug_given_back(void *context, bool interface_gone)
+{
+	struct plug *plug = context;
+
+	log_info("'%s' is gone", interface_gone ? plug->interface : plug_network_title(plug));
+	loop_stop(plug->loop, 0);
+}
+
+/* Lets the network serve the interface by itself; false: it does not. */
+static bool plug_hand_over(struct plug *plug, const struct plug_program *program,
+			   struct relay_end *interface)
+{
+	struct vde_open_args args = { plug->port, (char *)(uintptr_t)plug->group, plug->mode };
+	char description[64];
+
+	if (!program->is_tap || (plug->vnl && str_equal(plug->vnl, STDIO_VNL)))
+		return false;
+	(void)snprintf(description, sizeof(description), "%s:", program->name);
+	if (handover_new(plug->loop, plug->vnl, description, &args, interface->in_fd,
+			 plug_given_back, plug, &plug->handover) < 0)
+		return false;
+	plug->interface_end = interface;
+	return true;
+}
+
 static int plug_join(struct plug *plug, const struct plug_program *program, struct error *error)
 {
 	struct relay_end *network, *interface;
-	int r = plug_open_network(plug, program->name, &network, error);
+	int r = program->open_end(plug->interface, &interface, error);
 
 	if (r < 0)
 		return r;
-	r = program->open_end(plug->interface, &interface, error);
+	if (plug_hand_over(plug, program, interface))
+		return 0;
+	r = plug_open_network(plug, program->name, &network, error);
 	if (r < 0) {
-		network->class->free(network);
+		interface->class->free(interface);
 		return r;
 	}
 	r = relay_new(plug->loop, interface, network, plug_ended, plug, &plug->relay);
@@ -162,6 +197,9 @@ static void plug_done(struct plug *plug)
 	if (plug->relay)
 		relay_log_counters(plug->relay);
 	relay_free(plug->relay);
+	handover_free(plug->handover);
+	if (plug->interface_end)
+		plug->interface_end->class->free(plug->interface_end);
 	loop_free(plug->loop);
 	if (plug->in_fd >= 0)
 		(void)close(plug->in_fd);

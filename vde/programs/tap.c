@@ -73,8 +73,7 @@ static int tap_attach(int fd, const char *name, short flags, struct ifreq *ifr, 
 	return error_set_errno(error, errno, "cannot make the interface '%s'", name);
 }
 
-/* Lets the kernel hand over super-frames; what it does not know is left out. */
-static void tap_offload(int fd)
+void tap_offload(int fd)
 {
 	unsigned wanted = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
 
