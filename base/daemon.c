@@ -38,9 +38,9 @@ int daemon_begin(struct daemon *d, struct error *error)
 	int ends[2];
 	pid_t child;
 
-	/* Its reader waits for the end: what we start must not keep it. A wrong number shows later. */
-	if (d->ready_fd >= 0)
-		(void)io_set_cloexec(d->ready_fd, true);
+	/* Its reader waits for the end: what we start must not keep it. */
+	if (d->ready_fd >= 0 && io_set_cloexec(d->ready_fd, true) < 0)
+		return error_set(error, EBADF, "--ready-fd: %d is not an open descriptor", d->ready_fd);
 	if (!d->detach)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) < 0)

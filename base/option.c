@@ -20,6 +20,7 @@
 #define VALUE_HELP       992
 #define MAX_LONG         128
 #define MAX_SHORT        (3 * 64 + 2)
+#define NAME_DISTANCE    2 /* edits between what was typed and what may have been meant */
 
 struct option_scan {
 	struct option longs[MAX_LONG];
@@ -180,6 +181,12 @@ static int (*const kind_set[OPTION_NUM_KINDS])(const struct option_row *, void *
 	[OPTION_VERSION] = NULL,      [OPTION_IGNORED] = set_nothing,
 };
 
+static int usage_hint(const struct option_program *program)
+{
+	(void)fprintf(stderr, "Try '%s --help' for more information.\n", program->name);
+	return program->usage_status;
+}
+
 int option_usage_error(const struct option_program *program, const char *message, ...)
 {
 	va_list ap;
@@ -188,8 +195,31 @@ int option_usage_error(const struct option_program *program, const char *message
 	va_start(ap, message);
 	(void)vfprintf(stderr, message, ap);
 	va_end(ap);
-	(void)fprintf(stderr, "\nTry '%s --help' for more information.\n", program->name);
-	return program->usage_status;
+	(void)fputc('\n', stderr);
+	return usage_hint(program);
+}
+
+/* After getopt's own message: the long option that WORD may have meant. */
+static int option_unknown(const struct option_program *program, const struct option_scan *scan,
+			  const char *word)
+{
+	char name[64];
+	const char *best = NULL;
+	unsigned best_distance = NAME_DISTANCE + 1;
+
+	word += strspn(word, "-");
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	for (unsigned i = 0; i < scan->num_longs; i++) {
+		unsigned distance = str_distance(name, scan->longs[i].name);
+
+		if (distance < best_distance && distance * 2 < strlen(name)) {
+			best = scan->longs[i].name;
+			best_distance = distance;
+		}
+	}
+	if (best && best_distance)
+		(void)fprintf(stderr, "Did you mean '--%s'?\n", best);
+	return usage_hint(program);
 }
 
 static int option_help(const struct option_program *program)
@@ -260,10 +290,8 @@ static int option_handle(const struct option_program *program, int value, void *
 		*ret_status = option_completion(program, optarg);
 	else if (value == VALUE_HELP)
 		*ret_status = option_help(program);
-	else if (value == VALUE_LIST)
+	else
 		option_print_list(program, stdout);
-	else /* getopt has said what was wrong */
-		*ret_status = program->usage_status;
 	return 1;
 }
 
@@ -278,8 +306,13 @@ int option_parse(const struct option_program *program, int argc, char **argv, vo
 	scan_build(&scan, program);
 	optind = 0; /* glibc: start afresh, so that a program may parse more than once */
 	*ret_status = EXIT_SUCCESS;
-	while ((value = scanner(argc, argv, scan.shorts, scan.longs, NULL)) != -1)
+	while ((value = scanner(argc, argv, scan.shorts, scan.longs, NULL)) != -1) {
+		if (value == '?') {
+			*ret_status = option_unknown(program, &scan, argv[optind - 1]);
+			return -1;
+		}
 		if (option_handle(program, value, settings, ret_status) != 0)
 			return -1;
+	}
 	return optind;
 }

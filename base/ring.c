@@ -2,8 +2,16 @@
 /*
  * Memory order. Data before `head` (release), `head` (acquire) before data; likewise `tail`. Who
  * sleeps stores its flag and then loads the other's counter, who publishes stores its counter and
- * then loads the flag: both need the store before the load, which only a sequentially consistent
- * exchange or fence gives. The same between `busy` and `punching`.
+ * then loads the flag: at least one of them has to see the other's store. Only the total order of
+ * sequentially consistent operations gives that, so both stores and both loads are such; a weaker
+ * load may overtake the store before it on processors with a weak order. The same between `busy` and
+ * `punching`, and between `punching` and `producer_waits`.
+ *
+ * Wrapping. Counters are bytes modulo 2^32 and a ring has at most 2^30, so differences between own
+ * and believed counters never exceed what they can hold. A peer's counter is believed only if it
+ * went forward, and no further than an honest one can have: a producer's `tail` lies between the last
+ * one and what was published, a consumer's `head` between the last one and the release plus the size.
+ * So a stale value of 2^32 bytes ago is not mistaken for news.
  */
 #include "ring.h"
 
@@ -11,13 +19,31 @@
 #include <sched.h>
 #include <sys/mman.h>
 
-#define GUARD_SPINS 10000 /* then the punch counts as dead: nobody is kept waiting for good */
+#define GUARD_SPINS 100 /* then there is no room until the punch is over */
+#define PADS_MAX    64  /* passed over by one call: a peer that writes nothing else is not waited for */
+
+static uint32_t load(_Atomic uint32_t *word)
+{
+	return atomic_load_explicit(word, memory_order_seq_cst);
+}
+
+/* An exchange, since that is the cheapest barrier between a store and a load. */
+static uint32_t swap(_Atomic uint32_t *word, uint32_t value)
+{
+	return atomic_exchange_explicit(word, value, memory_order_seq_cst);
+}
+
+/* Takes a flag down; true: it was up. The line is not written to while it is down. */
+static bool take_flag(_Atomic uint32_t *flag)
+{
+	return load(flag) && swap(flag, 0);
+}
 
 void ring_producer_init(struct ring_producer *p, struct ring_shared *shared, void *data,
 			uint32_t size, bool guarded)
 {
 	*p = (struct ring_producer){ .shared = shared, .data = data, .size = size,
-				     .guarded = guarded };
+				     .guarded = guarded, .open = !guarded };
 }
 
 void ring_consumer_init(struct ring_consumer *c, struct ring_shared *shared, void *data,
@@ -26,19 +52,30 @@ void ring_consumer_init(struct ring_consumer *c, struct ring_shared *shared, voi
 	*c = (struct ring_consumer){ .shared = shared, .data = data, .size = size };
 }
 
+static void producer_break(struct ring_producer *p)
+{
+	p->broken = true;
+	p->open = false;
+}
+
 int ring_producer_resume(struct ring_producer *p)
 {
-	p->head = p->published = atomic_load_explicit(&p->shared->head, memory_order_acquire);
-	p->tail = atomic_load_explicit(&p->shared->tail, memory_order_acquire);
-	p->broken = p->head - p->tail > p->size || p->head % RING_ALIGN != 0;
+	p->head = p->published = load(&p->shared->head);
+	p->tail = load(&p->shared->tail);
+	p->open = !p->guarded;
+	p->broken = false;
+	(void)swap(&p->shared->busy, 0);
+	if (p->head - p->tail > p->size || p->head % RING_ALIGN || p->tail % RING_ALIGN)
+		producer_break(p);
 	return p->broken ? -EPROTO : 0;
 }
 
 int ring_consumer_resume(struct ring_consumer *c)
 {
-	c->tail = c->released = atomic_load_explicit(&c->shared->tail, memory_order_acquire);
-	c->head = atomic_load_explicit(&c->shared->head, memory_order_acquire);
-	c->broken = c->head - c->tail > c->size || c->tail % RING_ALIGN != 0;
+	c->tail = c->released = load(&c->shared->tail);
+	c->head = load(&c->shared->head);
+	(void)swap(&c->shared->punching, 0);
+	c->broken = c->head - c->tail > c->size || c->head % RING_ALIGN || c->tail % RING_ALIGN;
 	return c->broken ? -EPROTO : 0;
 }
 
@@ -47,40 +84,58 @@ int ring_consumer_resume(struct ring_consumer *c)
 /* Takes a fresh look at the consumer's counter. */
 static void producer_look(struct ring_producer *p)
 {
-	uint32_t tail = atomic_load_explicit(&p->shared->tail, memory_order_acquire);
+	uint32_t tail = load(&p->shared->tail);
 
-	if (p->published - tail > p->size || tail % RING_ALIGN != 0)
-		p->broken = true;
+	if (tail - p->tail > p->published - p->tail || tail % RING_ALIGN != 0)
+		producer_break(p);
 	else
 		p->tail = tail;
 }
 
-/* Before the first write since the last publication: no punch may be under way, nor begin. */
-static void producer_guard(struct ring_producer *p)
+/* Bytes to the end of the ring that a record of NEED bytes does not fit into. */
+static uint32_t padding(const struct ring_producer *p, uint32_t need)
 {
-	if (!p->guarded || p->busy)
-		return;
-	p->busy = true;
-	atomic_exchange_explicit(&p->shared->busy, 1, memory_order_seq_cst);
-	for (int i = 0; i < GUARD_SPINS; i++) {
-		if (!atomic_load_explicit(&p->shared->punching, memory_order_acquire))
-			return;
+	uint32_t to_end = p->size - (p->head & (p->size - 1));
+
+	return need > to_end ? to_end : 0;
+}
+
+static bool has_room(const struct ring_producer *p, uint32_t need)
+{
+	return need + padding(p, need) <= p->size - ring_used(p);
+}
+
+/* Before the first write since the last publication: no punch may be under way, nor begin. */
+static bool producer_guard(struct ring_producer *p)
+{
+	if (p->open)
+		return true;
+	(void)swap(&p->shared->busy, 1);
+	for (int i = 0; load(&p->shared->punching); i++) {
+		if (i == GUARD_SPINS) {
+			(void)swap(&p->shared->busy, 0);
+			return false;
+		}
 		(void)sched_yield();
 	}
+	p->open = true;
+	return true;
 }
 
 void *ring_reserve_slowly(struct ring_producer *p, uint32_t len)
 {
-	uint32_t need = ring_record_size(len), at = p->head & (p->size - 1);
-	uint32_t to_end = p->size - at, pad = need > to_end ? to_end : 0;
+	uint32_t need = ring_record_size(len), pad;
 
 	if (p->broken || len > ring_max_payload(p->size))
 		return NULL;
-	if (need + pad > p->size - (p->head - p->tail))
+	if (!has_room(p, need)) {
 		producer_look(p);
-	if (p->broken || need + pad > p->size - (p->head - p->tail))
+		if (p->broken || !has_room(p, need))
+			return NULL;
+	}
+	if (!producer_guard(p))
 		return NULL;
-	producer_guard(p);
+	pad = padding(p, need);
 	if (pad)
 		ring_commit(p, pad - RING_HEADER, RING_PAD);
 	return p->data + (p->head & (p->size - 1)) + RING_HEADER;
@@ -88,34 +143,35 @@ void *ring_reserve_slowly(struct ring_producer *p, uint32_t len)
 
 bool ring_publish(struct ring_producer *p)
 {
-	if (p->published != p->head) {
+	bool news = p->published != p->head;
+
+	if (news) {
 		p->published = p->head;
-		atomic_exchange_explicit(&p->shared->head, p->head, memory_order_seq_cst);
+		(void)swap(&p->shared->head, p->head);
 	}
-	if (p->busy) {
-		p->busy = false;
+	if (p->guarded && p->open) {
+		p->open = false;
 		atomic_store_explicit(&p->shared->busy, 0, memory_order_release);
 	}
-	if (!atomic_load_explicit(&p->shared->consumer_sleeps, memory_order_relaxed))
-		return false;
-	return atomic_exchange_explicit(&p->shared->consumer_sleeps, 0, memory_order_seq_cst) != 0;
+	return news && take_flag(&p->shared->consumer_sleeps);
 }
 
 bool ring_wait_room(struct ring_producer *p, uint32_t len)
 {
-	uint32_t need = ring_record_size(len) * 2; /* room also when it has to be padded */
+	uint32_t need = MIN(ring_record_size(len), p->size / 2);
 
-	need = MIN(need, p->size);
-	atomic_exchange_explicit(&p->shared->producer_waits, 1, memory_order_seq_cst);
+	(void)swap(&p->shared->producer_waits, 1);
 	producer_look(p);
-	return !p->broken && p->size - (p->head - p->tail) < need;
+	if (!p->broken && (!has_room(p, need) || (p->guarded && load(&p->shared->punching))))
+		return true;
+	atomic_store_explicit(&p->shared->producer_waits, 0, memory_order_relaxed);
+	return false;
 }
 
 bool ring_ring_again(struct ring_producer *p)
 {
-	if (ring_producer_empty(p) || p->broken)
-		return false;
-	return atomic_exchange_explicit(&p->shared->consumer_sleeps, 0, memory_order_seq_cst) != 0;
+	producer_look(p);
+	return !p->broken && p->published != p->tail && take_flag(&p->shared->consumer_sleeps);
 }
 
 bool ring_producer_empty(struct ring_producer *p)
@@ -135,61 +191,50 @@ bool ring_producer_punch(struct ring_producer *p)
 
 static void consumer_look(struct ring_consumer *c)
 {
-	uint32_t head = atomic_load_explicit(&c->shared->head, memory_order_acquire);
+	uint32_t head = load(&c->shared->head);
 
-	if (head - c->tail > c->size || head % RING_ALIGN != 0 || head - c->tail < c->head - c->tail)
+	if (head - c->head > c->size - (c->head - c->released) || head % RING_ALIGN != 0)
 		c->broken = true;
 	else
 		c->head = head;
 }
 
-/* A record that stays within what was published and within the ring. */
-static bool record_fits(const struct ring_consumer *c, const struct ring_header *header)
-{
-	uint32_t at = c->tail & (c->size - 1), size;
-
-	if (header->len > c->size - RING_HEADER)
-		return false;
-	size = ring_record_size(header->len);
-	return size <= c->head - c->tail && size <= c->size - at;
-}
-
 const void *ring_next_slowly(struct ring_consumer *c, uint32_t *ret_len, uint16_t *ret_type)
 {
-	struct ring_header header;
+	for (int pads = 0; pads < PADS_MAX; pads++) {
+		struct ring_header header;
 
-	for (;;) {
-		const uint8_t *at = c->data + (c->tail & (c->size - 1));
-
-		if (c->tail == c->head)
+		if (c->tail == c->head && !c->broken)
 			consumer_look(c);
-		if (c->tail == c->head || c->broken)
+		if (c->broken || c->tail == c->head)
 			return NULL;
-		memcpy(&header, at, sizeof(header));
-		/* The compiler must not read the shared bytes again where it uses the copy. */
-		__asm__ volatile("" : "+m"(header));
-		if (!record_fits(c, &header)) {
+		header = ring_load_header(c);
+		if (!ring_record_fits(c, header.len)) {
 			c->broken = true;
 			return NULL;
 		}
-		if (header.type != RING_PAD)
-			break;
+		if (header.type != RING_PAD) {
+			*ret_len = header.len;
+			*ret_type = header.type;
+			return c->data + (c->tail & (c->size - 1)) + RING_HEADER;
+		}
 		ring_consume(c, header.len);
 	}
-	*ret_len = header.len;
-	*ret_type = header.type;
-	return c->data + (c->tail & (c->size - 1)) + RING_HEADER;
+	return NULL;
+}
+
+bool ring_release_until(struct ring_consumer *c, uint32_t tail)
+{
+	if (c->released != tail) {
+		c->released = tail;
+		(void)swap(&c->shared->tail, tail);
+	}
+	return take_flag(&c->shared->producer_waits);
 }
 
 bool ring_release(struct ring_consumer *c)
 {
-	if (c->released != c->tail) {
-		c->released = c->tail;
-		atomic_exchange_explicit(&c->shared->tail, c->tail, memory_order_seq_cst);
-	}
-	if (!atomic_load_explicit(&c->shared->producer_waits, memory_order_relaxed))
-		return false;
-	return atomic_exchange_explicit(&c->shared->producer_waits, 0, memory_order_seq_cst) != 0;
+	return ring_release_until(c, c->tail);
 }
 
 bool ring_consumer_empty(struct ring_consumer *c)
@@ -200,15 +245,15 @@ bool ring_consumer_empty(struct ring_consumer *c)
 
 void ring_ask(struct ring_consumer *c)
 {
-	atomic_exchange_explicit(&c->shared->consumer_sleeps, 1, memory_order_seq_cst);
+	(void)swap(&c->shared->consumer_sleeps, 1);
 }
 
 bool ring_sleep(struct ring_consumer *c)
 {
-	atomic_exchange_explicit(&c->shared->consumer_sleeps, 1, memory_order_seq_cst);
+	(void)swap(&c->shared->consumer_sleeps, 1);
 	if (ring_consumer_empty(c) || c->broken)
 		return true;
-	atomic_exchange_explicit(&c->shared->consumer_sleeps, 0, memory_order_seq_cst);
+	(void)swap(&c->shared->consumer_sleeps, 0);
 	return false;
 }
 
@@ -218,10 +263,9 @@ bool ring_punch(struct ring_consumer *c)
 
 	if (c->broken || c->released != c->tail)
 		return false;
-	atomic_exchange_explicit(&c->shared->punching, 1, memory_order_seq_cst);
-	if (!atomic_load_explicit(&c->shared->busy, memory_order_acquire) &&
-	    atomic_load_explicit(&c->shared->head, memory_order_acquire) == c->tail)
+	(void)swap(&c->shared->punching, 1);
+	if (!load(&c->shared->busy) && load(&c->shared->head) == c->tail)
 		done = madvise(c->data, c->size, MADV_REMOVE) == 0;
-	atomic_store_explicit(&c->shared->punching, 0, memory_order_release);
+	(void)swap(&c->shared->punching, 0);
 	return done;
 }

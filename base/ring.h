@@ -9,15 +9,19 @@
  * change at any time, so whoever parses it copies it first.
  *
  * Records are a header of 8 bytes and a payload, at multiples of 8, never split at the end of the
- * ring: what is left there is a record of type RING_PAD. Unknown types are skipped.
+ * ring: what is left there is a record of type RING_PAD, which may also stand elsewhere and is passed
+ * over by ring_next(). Other unknown types are skipped by whoever reads.
  *
  * Waking. A side that is about to sleep says so in the ring, looks once more, and sleeps; the other
- * side rings its doorbell (which this file knows nothing about) only then. A producer's copy out of
- * sequence: write records, publish, then ask whether to ring.
+ * side rings its doorbell (which this file knows nothing about) only then. So a producer writes
+ * records, publishes, and rings if it is told to; a consumer takes records, releases (and rings if
+ * it is told to), silences its doorbell, calls ring_sleep(), and waits for the doorbell if that says
+ * so. Silencing after ring_sleep() would lose a signal. A signal for nothing is possible.
  *
  * Giving memory back. ring_punch() on the consumer's side returns the pages of an empty ring to the
  * kernel. Producers in other processes are `guarded`: they mark the time between their first write and
- * the publication, so that a punch never meets a half-written record.
+ * the publication, so that a punch never meets a half-written record. While a punch is under way such
+ * a producer has no room.
  */
 #pragma once
 
@@ -62,7 +66,7 @@ struct ring_producer {
 	uint32_t published;
 	uint32_t tail; /* the consumer's, as last seen */
 	bool guarded;
-	bool busy;
+	bool open;   /* it may write: not broken, and the guard, if there is one, is up */
 	bool broken; /* the consumer published nonsense */
 };
 
@@ -108,15 +112,17 @@ static inline uint32_t ring_record_size(uint32_t len)
 void *ring_reserve_slowly(struct ring_producer *p, uint32_t len);
 
 /*
- * Room for a record of LEN bytes of payload (at most ring_max_payload()), contiguous, or NULL when
- * there is not enough now (or the ring is broken). The bytes are the producer's until ring_commit().
+ * Room for a record of LEN bytes of payload, contiguous; NULL when there is not enough now, while the
+ * consumer gives memory back, when the ring is broken, or when LEN is more than ring_max_payload().
+ * The bytes are the producer's until ring_commit(), before which it does not publish. A
+ * reservation that is not committed is as if it had not been made.
  */
 static inline void *ring_reserve(struct ring_producer *p, uint32_t len)
 {
 	uint32_t need = ring_record_size(len), at = p->head & (p->size - 1);
 
-	if (__builtin_expect(need <= p->size - at && need <= p->size - (p->head - p->tail) &&
-			     (p->busy || !p->guarded), 1))
+	if (__builtin_expect(p->open && len <= ring_max_payload(p->size) && need <= p->size - at &&
+			     need <= p->size - (p->head - p->tail), 1))
 		return p->data + at + RING_HEADER;
 	return ring_reserve_slowly(p, len);
 }
@@ -130,10 +136,17 @@ static inline void ring_commit(struct ring_producer *p, uint32_t len, enum ring_
 	p->head += ring_record_size(len);
 }
 
-/* Makes all committed records visible. True: the consumer sleeps, ring its doorbell. */
+/*
+ * Makes all committed records visible. True: the consumer sleeps, ring its doorbell. Without new
+ * records it does nothing.
+ */
 bool ring_publish(struct ring_producer *p);
 
-/* Says that the producer waits for room for LEN bytes. False: there is room by now, do not wait. */
+/*
+ * Says that the producer, which has published everything, waits for room for LEN bytes (at most
+ * ring_max_payload()). False: there is room by now, do not wait; or the ring is broken (look at that
+ * first). The consumer rings at its next ring_release(), be it for less than LEN: then ask again.
+ */
 bool ring_wait_room(struct ring_producer *p, uint32_t len);
 
 /*
@@ -153,15 +166,48 @@ bool ring_producer_empty(struct ring_producer *p);
 
 /* --- the consumer ------------------------------------------------------------------------- */
 
-/* The slow part of ring_next(). */
+/* The slow part of ring_next(): looks at the producer's counter, steps over padding, finds faults. */
 const void *ring_next_slowly(struct ring_consumer *c, uint32_t *ret_len, uint16_t *ret_type);
 
 /*
+ * A header as it is at this moment. The loads are atomic so that the compiler makes each once: what
+ * is checked is what is used.
+ */
+static inline struct ring_header ring_load_header(const struct ring_consumer *c)
+{
+	const uint32_t *at = (const uint32_t *)(const void *)(c->data + (c->tail & (c->size - 1)));
+	uint32_t words[2] = { __atomic_load_n(at, __ATOMIC_RELAXED),
+			      __atomic_load_n(at + 1, __ATOMIC_RELAXED) };
+	struct ring_header header;
+
+	memcpy(&header, words, sizeof(header));
+	return header;
+}
+
+/* A record at the tail that stays within what was published and within the ring. */
+static inline bool ring_record_fits(const struct ring_consumer *c, uint32_t len)
+{
+	uint32_t size = ring_record_size(len), at = c->tail & (c->size - 1);
+
+	return len <= c->size && size <= c->head - c->tail && size <= c->size - at;
+}
+
+/*
  * The next record's payload (which the producer may still change), or NULL when there is none (or the
- * ring is broken). It stays in the ring until ring_consume().
+ * ring is broken). It stays in the ring until ring_consume(). Call ring_release() also when nothing
+ * came: padding may have been taken.
  */
 static inline const void *ring_next(struct ring_consumer *c, uint32_t *ret_len, uint16_t *ret_type)
 {
+	if (__builtin_expect(c->tail != c->head && !c->broken, 1)) {
+		struct ring_header header = ring_load_header(c);
+
+		if (__builtin_expect(header.type != RING_PAD && ring_record_fits(c, header.len), 1)) {
+			*ret_len = header.len;
+			*ret_type = header.type;
+			return c->data + (c->tail & (c->size - 1)) + RING_HEADER;
+		}
+	}
 	return ring_next_slowly(c, ret_len, ret_type);
 }
 
@@ -175,8 +221,15 @@ static inline void ring_consume(struct ring_consumer *c, uint32_t len)
 bool ring_release(struct ring_consumer *c);
 
 /*
- * Says that the consumer sleeps. True: the ring was still empty after that, so sleep. False: there is
- * something; the consumer is awake (the doorbell may have been rung).
+ * Frees the room of what was consumed while `tail` was at most TAIL (a value of c->tail since the
+ * last release); the records behind it stay readable.
+ */
+bool ring_release_until(struct ring_consumer *c, uint32_t tail);
+
+/*
+ * Says that the consumer, which has released everything, sleeps. True: the ring was still empty after
+ * that, so sleep; or it is broken (look at that first). False: there is something; the consumer is
+ * awake (the doorbell may have been rung).
  */
 bool ring_sleep(struct ring_consumer *c);
 
@@ -189,7 +242,10 @@ void ring_ask(struct ring_consumer *c);
 /* True when there is nothing to take; looks at the producer's counter. */
 bool ring_consumer_empty(struct ring_consumer *c);
 
-/* Gives the data's pages back when the ring is empty and nobody writes. Returns whether it did. */
+/*
+ * Gives the data's pages back when the ring is empty and nobody writes. Returns whether it did. Call
+ * ring_release() after it in any case: a producer that came meanwhile may wait.
+ */
 bool ring_punch(struct ring_consumer *c);
-/* The same on the side of an unguarded producer. */
+/* The same on the side of an unguarded producer, which has published everything. */
 bool ring_producer_punch(struct ring_producer *p);

@@ -34,7 +34,7 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
               "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 HOSTILE = [f"tests/integration/test_{name}.py"
            for name in ("hostile", "defects", "console", "control", "vlan", "frames")]
-BUILD_LIMIT = 300  # seconds
+BUILD_LIMIT = 600  # seconds
 
 
 class Count:
@@ -142,7 +142,7 @@ def pytest(paths, limit, name, env):
     if os.path.exists(report):
         os.unlink(report)
     status, _ = run([PYTHON, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
-                     "--durations=8", f"--junitxml={report}", *paths], limit, env)
+                     "--durations=12", f"--junitxml={report}", *paths], limit, env)
     count = Count()
     if os.path.exists(report):
         for suite in ElementTree.parse(report).getroot().iter("testsuite"):
@@ -157,14 +157,14 @@ def pytest(paths, limit, name, env):
 def stage_unit():
     if not build("build"):
         return failure("the gcc build")
-    return meson_tests("build", 120)
+    return meson_tests("build", 240)
 
 
 def stage_sanitized():
     if not build("build-asan", *SANITIZE):
         return failure("the sanitized build")
-    count = meson_tests("build-asan", 240, env=SANITIZERS, slowness=6)
-    count.add(pytest([*HOSTILE, "-k", "not debian"], 240, "sanitized",
+    count = meson_tests("build-asan", 480, env=SANITIZERS, slowness=6)
+    count.add(pytest([*HOSTILE, "-k", "not debian"], 480, "sanitized",
                      {"VS_BUILD": os.path.join(ROOT, "build-asan"), **SANITIZERS}))
     return count
 
@@ -174,13 +174,13 @@ def stage_clang():
         return lacking("clang")
     if not build("build-clang", compiler="clang"):
         return failure("the clang build")
-    return meson_tests("build-clang", 120)
+    return meson_tests("build-clang", 240)
 
 
 def stage_fuzz():
     if not shutil.which("clang"):
         return lacking("clang with libFuzzer")
-    status, output = run([PYTHON, "tests/fuzz/run.py", "--seconds", "5"], 420, capture=True)
+    status, output = run([PYTHON, "tests/fuzz/run.py", "--seconds", "5"], 600, capture=True)
     print(output, end="", flush=True)
     match = re.search(r"(\d+) passed, (\d+) failed\s*$", output)
     if not match:
@@ -200,7 +200,7 @@ def stage_house():
 def stage_integration():
     if not build("build"):
         return failure("the gcc build")
-    return pytest(["tests/integration"], 600, "integration",
+    return pytest(["tests/integration"], 1500, "integration",
                   {"VS_BUILD": os.path.join(ROOT, "build"),
                    "VS_BUILD_ASAN": os.path.join(ROOT, "build-asan")})
 

@@ -2,6 +2,7 @@
 """Fixtures of the integration tests. README.md beside this file introduces them."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from vslib.lab import Lab           # noqa: E402 (the path above comes first)
 from vslib.sides import SIDES       # noqa: E402
+
+
+def pytest_configure():
+    """A signal that is ignored (nohup, a job in the background) would stay so in every program.
+
+    One that has a handler gets its default action back when a program is started.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture

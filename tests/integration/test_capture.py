@@ -301,7 +301,7 @@ def test_vde_capture_errors(lab, net, ours):
     kept = lab.write('kept', 'precious')
     for argv, status, words in (
             ([], 2, '-M SOCKET'),
-            (['-M', lab.path('nosuch')], 1, 'no switch listens on'),
+            (['-M', lab.path('nosuch')], 1, 'cannot connect to'),
             (['-M', mgmt, '-p', '30'], 1, 'there is no port 30'),
             (['-M', mgmt, '-p', 'x'], 2, 'port'),
             (['-M', mgmt, '-w', kept, 'host', 'example'], 1, 'instead of "example"'),

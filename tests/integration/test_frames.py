@@ -5,10 +5,13 @@ Debian's switch cuts frames at 1518 bytes and forwards the rest; ours carries up
 drops and counts what is larger.
 """
 
+import signal
+
 import pytest
 
 from vslib import frames
-from vslib.frames import BROADCAST, DEBIAN_SWITCH_CUT, VDE_MAX_FRAME, mac, mac_text, numbered
+from vslib.frames import (BROADCAST, DEBIAN_SWITCH_CUT, VDE_MAX_FRAME, mac, mac_text, number_of,
+                          numbered)
 from vslib.proc import wait_until
 from vslib.plugs import settle
 
@@ -300,3 +303,16 @@ def test_several_endpoints_on_one_port(lab, switch):
     other.send(numbered(mac(1), mac(9), 3))
     assert frames.number_of(a.recv()) == 3
     assert frames.number_of(b.recv()) == 3
+
+
+def test_last_frames_of_a_plug(lab, ours):
+    """What a plug sent before it went arrives, though the switch hears of both at once."""
+    switch = lab.switch(ours)
+    sender, receiver = lab.raw(switch), lab.raw(switch)
+    switch.proc.signal(signal.SIGSTOP)
+    for number in range(200):
+        sender.send(numbered(BROADCAST, mac(1), number))
+    sender.close()
+    switch.proc.signal(signal.SIGCONT)
+    assert [number_of(receiver.expect()) for _ in range(200)] == list(range(200))
+    wait_until(lambda: len(switch.endpoints()) == 1)

@@ -116,11 +116,12 @@ def test_shared_port(lab, switch, plug_side):
     b.expect_only(fence)
 
 
-def test_refused_port(lab, switch_side, plug_side):
-    """A port above the limit of our switch: the plug ends with an error instead of hanging."""
-    if not switch_side.ours:
-        pytest.skip("Debian's switch leaves the client waiting (test_defects.py)")
-    switch = lab.switch(switch_side)
+def test_refused_port(lab, ours, plug_side):
+    """A port above the limit of our switch: the plug ends with an error instead of hanging.
+
+    Debian's switch leaves the client waiting (test_defects.py).
+    """
+    switch = lab.switch(ours)
     plug = lab.stream(plug_side, f'{switch.path}[77]')
     assert plug.proc.wait() != 0
 
@@ -246,11 +247,9 @@ def test_namespaces_ping(lab, switch, plug_side):
     assert status == 0, output
 
 
-def test_namespaces_with_jumbo_frames(lab, switch_side, plug_side):
-    """An MTU of 9000 through our switch."""
-    if not switch_side.ours:
-        pytest.skip("Debian's switch cuts at 1518 bytes")
-    switch = lab.switch(switch_side)
+def test_namespaces_with_jumbo_frames(lab, ours, plug_side):
+    """An MTU of 9000 through our switch (Debian's cuts at 1518 bytes: test_frames.py)."""
+    switch = lab.switch(ours)
     spaces = [lab.namespace(plug_side, switch.path, name=f'vdens{n}') for n in range(2)]
     for number, space in enumerate(spaces, 1):
         space.up(f'10.3.0.{number}/24', mtu=9000)

@@ -18,7 +18,7 @@ from vslib.frames import BROADCAST, mac, numbered
 from vslib.mixed import mixed_host, plugin_env
 from vslib.plugs import CHILD, LibHost, LibraryError, framed
 from vslib.proc import Proc, pid_exists, wait_until
-from vslib.sides import SIDES, lacking, tool
+from vslib.sides import SIDES, kernel_lacks, lacking, tool
 
 ORDER = sorted(SIDES, reverse=True)
 SIZES = (14, 15, 59, 60, 1514, 4096, 4097, 9233, 9234)
@@ -642,13 +642,13 @@ def test_macvtap(lab):
                     'ip link add link d0 name mv0 type macvtap mode bridge && ip link set mv0 up && '
                     'cat /sys/class/net/mv0/ifindex'])
     if made.status:
-        lacking('the kernel module macvtap')
+        kernel_lacks('macvtap interfaces (module macvtap)')
     device = f'/dev/tap{made.out.strip()}'
     if not os.access(device, os.R_OK | os.W_OK):
         with pytest.raises(LibraryError) as failed:
             process.open('macvtap://mv0')
         assert failed.value.errno in (2, 13, 1, 22)
-        lacking(f'{device} (no devtmpfs)')
+        kernel_lacks(f'{device} (devtmpfs)')
     plug = process.open('macvtap://mv0')
     inside(lab, process, tool('ip'), 'addr', 'add', '10.9.0.1/24', 'dev', 'mv0')
     plug.send(frames.arp(1, mac(1), '10.9.0.2', b'\0' * 6, '10.9.0.1'))

@@ -19,7 +19,7 @@ from vslib import frames
 from vslib.frames import BROADCAST, mac, numbered
 from vslib.netns import Shell, up_command
 from vslib.proc import TimeExpired, fd_count, readable, wait_until
-from vslib.sides import tool
+from vslib.sides import kernel_lacks, tool
 
 CAP_NET = 0x3c00                # BIND_SERVICE, BROADCAST, ADMIN, RAW
 CAP_SYS_ADMIN = 1 << 21
@@ -109,7 +109,7 @@ def test_tcp_in_vlan(lab, ours, switch):
         switch.ok(f'vlan/addport 5 {number}')
         status, output = space.status(f"{tool('ip')} link add link vde0 name v5 type vlan id 5")
         if 'Unknown device type' in output:
-            pytest.skip('the kernel has no VLAN interfaces (module 8021q)')
+            kernel_lacks('VLAN interfaces (module 8021q)')
         assert status == 0, output
         space.up(f'10.5.0.{number}/24', 'v5')
     transfer(lab, two, one, '10.5.0.2', 7005)

@@ -206,6 +206,10 @@ static void wrong_options(void **state)
 	assert_refused("--call mute", "--call: Operation not permitted");
 	assert_refused("--call=bad", "Try 'prog --help'");
 	assert_refused("--nonsense", "nonsense");
+	assert_refused("--nonsense", "Try 'prog --help'");
+	assert_refused("--nmuber=3", "Did you mean '--number'?");
+	assert_null(strstr(with("--nonsense")->printed, "mean"));
+	assert_null(strstr(with("--number")->printed, "mean"));
 	assert_refused("-z", "z");
 	assert_refused("-n", "requires an argument");
 	assert_refused("--flag=1", "doesn't allow an argument");

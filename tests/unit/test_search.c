@@ -39,7 +39,7 @@ static void the_usual_places_in_order(void **state)
 	(void)setenv("LD_LIBRARY_PATH", "/x:/y", 1);
 	assert_int_equal(plug_search_init(&s), 0);
 	assert_false(s.from_variable);
-	assert_int_equal(s.count, 7);
+	assert_int_equal(s.count, 8);
 	assert_non_null(strstr(s.dirs[0], "/vdeplug"));
 	assert_int_equal(strncmp(s.dirs[0], s.dirs[1], strlen(s.dirs[1])), 0);
 	assert_string_equal(s.dirs[2], "/x/vdeplug");
@@ -47,6 +47,7 @@ static void the_usual_places_in_order(void **state)
 	assert_string_equal(s.dirs[4], "/lib/vdeplug");
 	assert_string_equal(s.dirs[5], "/usr/lib/vdeplug");
 	assert_string_equal(s.dirs[6], "");
+	assert_non_null(strstr(s.dirs[7], "-linux-gnu/vdeplug"));
 	plug_search_done(&s);
 	(void)unsetenv("LD_LIBRARY_PATH");
 }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "connect.h"
 
 void mgmt_reply_done(struct mgmt_reply *reply)
 {
@@ -238,10 +239,9 @@ static int client_connect(struct mgmt_client *c, const char *path, struct error 
 {
 	int r;
 
-	c->fd = io_connect_unix(path, SOCK_STREAM);
+	c->fd = mgmt_connect(path, error);
 	if (c->fd < 0)
-		return error_set_errno(error, -c->fd, "cannot connect to the management socket %s",
-				       path);
+		return c->fd;
 	r = await(c, NULL);
 	if (r == -ETIMEDOUT)
 		return error_set(error, -r, "%s gave no greeting and prompt within %d ms", path,

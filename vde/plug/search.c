@@ -5,7 +5,9 @@
  *	with VDEPLUGIN_PATH       its directories, and nothing else
  *	without it                DIR/vdeplug and DIR, where DIR has this library;
  *	                          vdeplug/ below each directory of LD_LIBRARY_PATH;
- *	                          /lib/vdeplug, /usr/lib/vdeplug; the dynamic linker's own search
+ *	                          /lib/vdeplug, /usr/lib/vdeplug; the dynamic linker's own search;
+ *	                          last, where distributions put them (/usr/lib/ARCH/vdeplug), so that
+ *	                          a library in /usr/local finds packaged plug-ins, too
  *
  * Both variables are ignored in a process with more privilege than its caller.
  */
@@ -21,6 +23,8 @@
 #define SUBDIRECTORY  "/vdeplug"
 #define NAME_DISTANCE 2 /* edits between what was typed and what may have been meant */
 
+#define DEBIAN_ONLY   "libvdeplug2 (Debian's own; VirtualSquare's does not have it)"
+
 /* Schemes that are packaged apart, or at all: what to install. */
 static const struct {
 	const char *scheme;
@@ -34,7 +38,7 @@ static const struct {
 	{ "ptp", "libvdeplug2" },        { "seqpacket", "libvdeplug2" },
 	{ "switch", "libvdeplug2" },     { "tap", "libvdeplug2" },
 	{ "udp", "libvdeplug2" },        { "vde", "libvdeplug2" },
-	{ "vxlan", "libvdeplug2" },      { "vxvde", "libvdeplug2" },
+	{ "vxlan", DEBIAN_ONLY },        { "vxvde", DEBIAN_ONLY },
 };
 
 static int search_add(struct plug_search *s, const char *dir, size_t len, const char *suffix)
@@ -100,6 +104,8 @@ int plug_search_init(struct plug_search *ret)
 			r = search_add_list(&s, "/lib/vdeplug:/usr/lib/vdeplug", "");
 		if (r == 0)
 			r = search_add(&s, "", 0, "");
+		if (r == 0)
+			r = search_add_list(&s, "/usr/lib/" VS_MULTIARCH "/vdeplug", "");
 	}
 	if (r < 0)
 		return r;
@@ -125,7 +131,7 @@ char *plug_file_name(const char *dir, const char *scheme)
 	return name;
 }
 
-/* The scheme in a file name, into NAME; false when the file is no plug-in. */
+/* The scheme in a file name, into NAME; false when the file is no plug-in (_mod is a library). */
 static bool scheme_of_file(const char *file, char *name, size_t size)
 {
 	size_t len = strlen(file), edges = strlen(FILE_PREFIX FILE_SUFFIX);
@@ -135,7 +141,7 @@ static bool scheme_of_file(const char *file, char *name, size_t size)
 		return false;
 	memcpy(name, file + strlen(FILE_PREFIX), len - edges);
 	name[len - edges] = '\0';
-	return true;
+	return !str_equal(name, "mod");
 }
 
 struct nearest {
@@ -184,7 +190,7 @@ int plug_search_explain(const struct plug_search *s, const char *vnl, const char
 	for (size_t i = 0; i < s->count; i++)
 		if (s->dirs[i][0])
 			nearest_in_dir(s->dirs[i], scheme, &best);
-	if (best.distance <= NAME_DISTANCE && best.distance < strlen(scheme))
+	if (best.distance <= NAME_DISTANCE && best.distance * 2 < strlen(scheme))
 		return error_set_caret(error, EPROTONOSUPPORT, vnl, 0,
 				       "there is no plug-in '%s'%s; did you mean '%s'?", scheme, where,
 				       best.name);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/parse.h"
+
 #define ARROW "->"
 
 /* A piece of the locator. */
@@ -52,6 +54,7 @@ static int split_end(const struct piece *p, struct piece *host, struct piece *po
 static int parse_end(const struct piece *p, struct udp_end *ret, struct error *error)
 {
 	struct piece host, port;
+	long long number;
 	int r = split_end(p, &host, &port, error);
 
 	if (r == 0 && port.len == 0)
@@ -60,6 +63,10 @@ static int parse_end(const struct piece *p, struct udp_end *ret, struct error *e
 		r = piece_copy(&host, ret->host, sizeof(ret->host), error);
 	if (r == 0)
 		r = piece_copy(&port, ret->port, sizeof(ret->port), error);
+	/* The resolver takes a number that is too large modulo 65536. */
+	if (r == 0 && !ret->port[strspn(ret->port, "0123456789")] &&
+	    parse_decimal(ret->port, 0, UINT16_MAX, &number) < 0)
+		r = piece_error(&port, error, "a port is at most 65535");
 	return r;
 }
 

@@ -70,6 +70,8 @@ static int explain_connect(int code, const char *dir, const char *path, struct e
 	case EACCES:
 		return error_set(error, code, "no permission to use the switch in '%s': its "
 				 "owner decides who may, with the options -g and -m of vde_switch", dir);
+	case ENOTDIR:
+		return error_set(error, code, "'%s' is not the directory of a switch", dir);
 	case ENAMETOOLONG:
 		return error_set(error, code, "the name '%s' is too long for a socket (107 bytes)",
 				 path);
@@ -111,14 +113,12 @@ static int control_open_dir(struct control *control, const char *dir, const char
 	int r;
 
 	if (!real)
-		return error_set_errno(error, errno, "no switch in '%s'", dir);
+		return explain_connect(errno, dir, dir, error);
 	if (str_copy(control->dir, sizeof(control->dir), real) < 0)
 		return error_set_errno(error, ENAMETOOLONG, "'%s'", dir);
 	r = word ? control_connect(control, word) : -ENOENT;
 	if (r < 0)
 		r = control_connect(control, CONTROL_NAME);
-	if (r == -ENOTDIR)
-		return error_set(error, ENOTDIR, "'%s' is not the directory of a switch", dir);
 	if (r < 0)
 		return explain_connect(-r, control->dir, control->path, error);
 	if (getsockopt(control->fd, SOL_SOCKET, SO_PEERCRED, &control->peer, &len) < 0)

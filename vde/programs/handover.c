@@ -46,7 +46,7 @@ static void restore_offload(int tap_fd)
 	struct ifreq ifr = { 0 };
 
 	if (ioctl(tap_fd, TUNGETIFF, &ifr) == 0 && ifr.ifr_flags & IFF_VNET_HDR)
-		tap_offload(tap_fd);
+		(void)tap_offload(tap_fd);
 }
 
 int handover_new(struct loop *loop, const char *vnl, const char *description,

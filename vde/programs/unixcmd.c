@@ -11,12 +11,12 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/option.h"
 #include "base/strbuf.h"
 #include "vde/mgmt/automaton.h"
 #include "vde/mgmt/client.h"
+#include "vde/mgmt/connect.h"
 
 #define STATUS_FAILED 255
 
@@ -84,27 +84,32 @@ static void print_outputs(const struct automaton_run *run, bool verbose)
 static int run_automaton(const struct settings *settings, struct automaton *automaton,
 			 char **words)
 {
-	auto_close int fd = io_connect_unix(settings->socket, SOCK_STREAM);
+	struct error error = { 0 };
+	auto_close int fd = mgmt_connect(settings->socket, &error);
 	struct automaton_run run = {
 		.fd = fd,
 		.args = words,
 		.trace = settings->verbose ? stderr : NULL,
 	};
-	struct error error = { 0 };
 	int r;
 
 	while (words[run.num_args])
 		run.num_args++;
 	if (fd < 0) {
-		log_error_errno(fd, "cannot connect to %s", settings->socket);
+		log_error("%s", error_text(&error));
 		return STATUS_FAILED;
 	}
 	if (settings->timeout_ms)
 		automaton->timeout_ms = settings->timeout_ms;
 	r = automaton_execute(automaton, &run, &error);
+	print_outputs(&run, settings->verbose);
 	if (r < 0)
 		log_error("%s", error_text(&error));
-	print_outputs(&run, settings->verbose);
+	else if (run.status == STATUS_FAILED)
+		log_error("%s: '%s' gave no answer that the automaton knows; is it the socket of a "
+			  "switch's console (-M)?", words[0], settings->socket);
+	else if (run.status)
+		log_error("%s: %s", words[0], strerror(run.status));
 	automaton_run_done(&run);
 	return r < 0 ? STATUS_FAILED : run.status;
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/option.h"
+#include "vde/mgmt/connect.h"
 
 #define STATUS_FAILED 255
 
@@ -110,6 +111,7 @@ static int run(struct relay *relay)
 int main(int argc, char **argv)
 {
 	struct relay relay = { .socket = -1 };
+	struct error error = { 0 };
 	int status, first = option_parse(&program, argc, argv, NULL, &status);
 
 	if (first < 0)
@@ -118,9 +120,9 @@ int main(int argc, char **argv)
 		return option_usage_error(&program, "one socket is needed");
 	log_set_program(program.name);
 	(void)signal(SIGPIPE, SIG_IGN); /* a closed peer is an error code here */
-	relay.socket = io_connect_unix(argv[first], SOCK_STREAM);
+	relay.socket = mgmt_connect(argv[first], &error);
 	if (relay.socket < 0) {
-		log_error_errno(relay.socket, "cannot connect to %s", argv[first]);
+		log_error("%s", error_text(&error));
 		return STATUS_FAILED;
 	}
 	status = run(&relay);

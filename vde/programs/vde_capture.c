@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/option.h"
 #include "base/util.h"
+#include "vde/mgmt/connect.h"
 #include "capture_stream.h"
 
 #define STATUS_USAGE 2
@@ -126,14 +127,8 @@ static int send_command(struct program *p, char **filter, int words, struct erro
 
 static int connect_switch(struct program *p, struct error *error)
 {
-	p->sock = io_connect_unix(p->settings.mgmt, SOCK_STREAM);
-	if (p->sock == -ENOENT || p->sock == -ECONNREFUSED)
-		return error_set_errno(error, -p->sock,
-				       "no switch listens on %s (start one with --mgmt)",
-				       p->settings.mgmt);
-	if (p->sock < 0)
-		return error_set_errno(error, -p->sock, "cannot connect to %s", p->settings.mgmt);
-	return 0;
+	p->sock = mgmt_connect(p->settings.mgmt, error);
+	return p->sock < 0 ? p->sock : 0;
 }
 
 static int watch_signals(struct program *p, struct error *error)

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/option.h"
+#include "vde/mgmt/connect.h"
 
 #define STATUS_FAILED 255
 #define HISTORY_LINES 32
@@ -459,6 +460,7 @@ static void release(struct vdeterm *t)
 int main(int argc, char **argv)
 {
 	struct vdeterm terminal = { .socket = -1 };
+	struct error error = { 0 };
 	int status, first = option_parse(&program, argc, argv, &terminal, &status);
 
 	if (first < 0)
@@ -469,9 +471,9 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	terminal.path = argv[first];
 	terminal.interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	terminal.socket = io_connect_unix(terminal.path, SOCK_STREAM);
+	terminal.socket = mgmt_connect(terminal.path, &error);
 	if (terminal.socket < 0) {
-		log_error_errno(terminal.socket, "cannot connect to %s", terminal.path);
+		log_error("%s", error_text(&error));
 		return STATUS_FAILED;
 	}
 	status = run(&terminal);

@@ -455,10 +455,11 @@ static int console_listen(struct vde_switch *sw, struct error *error)
 	fd = io_listen_unix(sw->mgmt, SOCK_STREAM, s->mgmt_mode, gid, BACKLOG);
 	if (fd == -EADDRINUSE)
 		return error_set(error, EADDRINUSE,
-				 "cannot listen on '%s': it exists and is not a stale socket",
-				 s->mgmt);
+				 "cannot listen on '%s': it exists, and another program answers there "
+				 "or it is no socket; choose another name with -M", s->mgmt);
 	if (fd < 0)
-		return error_set_errno(error, -fd, "cannot listen on '%s'", s->mgmt);
+		return error_set_errno(error, -fd, "cannot listen on '%s' (choose another name with -M)",
+				       s->mgmt);
 	sw->consoles->listen_fd = fd;
 	return 0;
 }

@@ -35,6 +35,7 @@
 #define LISTEN_BACKLOG  1024
 #define ACCEPTS_A_TURN  64
 #define BATCHES_A_TURN  4
+#define BATCHES_AT_END  64
 #define BURST_NS        (10 * NS_PER_USEC) /* frames nearer to each other are read together */
 #define REQUEST_TIMEOUT (5 * NS_PER_SEC)
 #define SOCKET_BUFFER   (1 << 20)
@@ -166,6 +167,14 @@ static void plug_ready(struct loop *loop, void *object, int fd, uint32_t events)
 
 static const struct loop_class plug_data_class = { "plug data", plug_ready };
 
+/* What a plug sent before it went is delivered; bounded, since others may have its socket, too. */
+static void plug_read_last(struct endpoint *ep)
+{
+	for (int i = 0; i < BATCHES_AT_END && !ep->gone; i++)
+		if (plug_read_batch(ep->sw, ep, ep->data_fd) == 0)
+			break;
+}
+
 /* What comes after the request means nothing; the end means that the plug is gone. */
 static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
@@ -175,8 +184,10 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 
 	(void)loop;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-	    (n < 0 && events & (EPOLLHUP | EPOLLERR)))
+	    (n < 0 && events & (EPOLLHUP | EPOLLERR))) {
+		plug_read_last(ep);
 		endpoint_close(ep->sw, ep);
+	}
 }
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };
@@ -543,14 +554,29 @@ static int control_set_dir(struct control *control, struct error *error)
 	return 0;
 }
 
+/* Not a file, and not a directory that all share, as /tmp: its permissions are going to change. */
+static bool is_private_dir(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) && !(st.st_mode & S_ISVTX);
+}
+
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
 {
 	struct vde_switch *sw = control->sw;
 
 	if (mkdir(dir, 0700) == 0)
 		control->made_dir = true;
+	else if (errno == ENOENT)
+		return error_set_errno(error, ENOENT, "cannot make the control directory '%s' (the one "
+				       "that it is to be in has to exist)", dir);
 	else if (errno != EEXIST)
-		return error_set_errno(error, errno, "cannot make the control directory '%s'", dir);
+		return error_set_errno(error, errno, "cannot make the control directory '%s' (choose "
+				       "another with -s)", dir);
+	else if (!is_private_dir(dir))
+		return error_set(error, ENOTDIR, "'%s' is not a directory that a switch can have for "
+				 "itself; choose another with -s", dir);
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);

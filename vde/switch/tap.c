@@ -91,7 +91,8 @@ static int tap_device(const char *name, char ret_name[IFNAMSIZ], struct error *e
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 
 	if (fd < 0)
-		return error_set_errno(error, errno, "tap '%s': cannot open /dev/net/tun", name);
+		return error_set_errno(error, errno, "tap '%s': cannot open /dev/net/tun (usually "
+				       "mode 0666; root may have to run 'modprobe tun')", name);
 	if (str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), name) < 0)
 		return error_set(error, EINVAL, "tap '%s': an interface name has at most %d bytes",
 				 name, IFNAMSIZ - 1);
@@ -100,6 +101,9 @@ static int tap_device(const char *name, char ret_name[IFNAMSIZ], struct error *e
 			return error_set(error, EPERM,
 					 "tap '%s': not permitted; root makes it for you with "
 					 "'vde_tunctl -u USER -t %s'", name, name);
+		if (errno == EINVAL)
+			return error_set(error, EINVAL, "tap '%s': there is an interface of this name, "
+					 "and it is no TAP", name);
 		return error_set_errno(error, errno, "tap '%s'", name);
 	}
 	(void)str_copy(ret_name, IFNAMSIZ, ifr.ifr_name);

@@ -53,7 +53,7 @@ class Answer:
 class Console:
     """A connection to a management socket; the greeting is read and checked at once."""
 
-    def __init__(self, path, timeout=5.0):
+    def __init__(self, path, timeout=20.0):
         self.timeout = timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)

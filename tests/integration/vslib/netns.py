@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from .proc import Proc, TimeExpired, readable
+from .proc import PATIENCE, Proc, TimeExpired, readable
 from .sides import need_tun, tool
 
 
@@ -30,7 +30,7 @@ class Shell:
     def result(self, count, timeout=10.0):
         """(status, output) of the command with that number from start()."""
         mark = f'\n@{count}:'.encode()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while not (mark in self.pending and b'@\n' in self.pending.partition(mark)[2]):
             if not readable(self.proc.stdout, deadline - time.monotonic()):
                 raise TimeExpired(f'command {count} in {self.proc.name}: only {self.pending!r}')

@@ -17,7 +17,7 @@ import threading
 import time
 
 from . import frames
-from .proc import Proc, TimeExpired, readable, wait_until
+from .proc import PATIENCE, Proc, TimeExpired, readable, wait_until
 
 
 class Refused(AssertionError):
@@ -32,18 +32,18 @@ class Plug:
         self.send_frame(frame)
         return frame
 
-    def recv(self, timeout=5.0):
+    def recv(self, timeout=20.0):
         """The next frame, or None after timeout seconds."""
         return self.recv_frame(timeout)
 
     def expect(self, wanted=frames.is_test, timeout=5.0):
-        """The next frame for which wanted(frame) is true, others are skipped.
+        """The next frame for which wanted(frame) is true, others are skipped. timeout: see wait_until.
 
         wanted may also be the expected bytes.
         """
         if isinstance(wanted, bytes):
             wanted = frames.is_exactly(wanted)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         skipped = []
         while True:
             frame = self.recv_frame(max(0.0, deadline - time.monotonic()))
@@ -64,7 +64,7 @@ class Plug:
         To show that a frame does not arrive, send it, then a fence that has to arrive by the same
         way: no waiting for nothing.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while True:
             frame = self.recv_frame(max(0.0, deadline - time.monotonic()))
             assert frame is not None, f'{self}: the fence did not come'
@@ -103,7 +103,7 @@ def settle(*plugs, timeout=10.0):
     """
     for sender in plugs:
         waiting = [plug for plug in plugs if plug is not sender]
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while waiting:
             assert time.monotonic() < deadline, f'{sender} is not heard by {waiting}'
             number = next(_probe_numbers)
@@ -159,7 +159,7 @@ class RawPlug(Plug):
     """
 
     def __init__(self, directory, *, port=0, kind=0, version=3, descr='itest-raw', mode=0o700,
-                 request=None, where=None, timeout=5.0, sndbuf=None, unlink=True):
+                 request=None, where=None, timeout=20.0, sndbuf=None, unlink=True):
         self.directory = str(directory)
         self.timeout = timeout
         self.peer = None
@@ -233,7 +233,7 @@ class RawPlug(Plug):
         except BlockingIOError:
             return None
 
-    def gone(self, timeout=5.0):
+    def gone(self, timeout=20.0):
         """True if the switch closed the control connection within the time."""
         if not readable(self.control, timeout):
             return False
@@ -419,7 +419,7 @@ class LibPlug(Plug):
         result, error, data = self.host.call(op='recv1', conn=self.ident, size=size)
         return result, error, bytes.fromhex(data)
 
-    def wait_readable(self, timeout=5.0):
+    def wait_readable(self, timeout=20.0):
         """True when datafd is readable in time."""
         return self.host.call(op='poll', conn=self.ident, timeout=timeout)
 

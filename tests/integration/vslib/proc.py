@@ -13,6 +13,11 @@ import tempfile
 import time
 
 
+# Times are said for a machine with nothing else to do. What has to happen gets this many times as
+# long, so that a loaded machine fails no test; a test that passes never waits for it.
+PATIENCE = 4
+
+
 class TimeExpired(AssertionError):
     """A condition did not come true in time."""
 
@@ -20,9 +25,10 @@ class TimeExpired(AssertionError):
 def wait_until(condition, timeout=5.0, what=None):
     """Call condition() until it returns something true, and return that.
 
-    timeout is in seconds. The pause between calls grows from 2 ms to 50 ms. `what` (a string or a
-    function that makes one) says in the error what was waited for.
+    timeout is in seconds, times PATIENCE. The pause between calls grows from 2 ms to 50 ms. `what` (a
+    string or a function that makes one) says in the error what was waited for.
     """
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     pause = 0.002
     while True:
@@ -80,6 +86,7 @@ class Proc:
 
     def wait(self, timeout=5.0):
         """Wait for the end and return the exit status (negative: a signal)."""
+        timeout *= PATIENCE
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -125,6 +132,7 @@ class Result:
 
 def run(argv, *, env=None, cwd=None, stdin=b'', timeout=15.0, pass_fds=(), umask=-1):
     """Run a program to its end with stdin as its whole input; text results, status as Proc.wait."""
+    timeout *= PATIENCE
     with subprocess.Popen([os.fspath(arg) for arg in argv], env=env, cwd=cwd,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           pass_fds=pass_fds, start_new_session=True, umask=umask) as child:

@@ -38,6 +38,11 @@ def lacking(what):
     pytest.skip(f'missing: {what}')
 
 
+def kernel_lacks(what):
+    """Skip the test: what the kernel lacks cannot be installed."""
+    pytest.skip(f'the kernel of this machine has no {what}')
+
+
 def tool(name):
     """Path of a system program that is not part of the matrix (ip, ping, tcpdump ...)."""
     path = shutil.which(name, path=SYSTEM_PATH)
