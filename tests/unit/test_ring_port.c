@@ -321,7 +321,7 @@ static void no_server(void **state)
 	path[0] = '/';
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(ring_port_join(path, &hello, -1, &rp, &welcome, &error), -ENOENT);
-	stream = io_listen_unix(s->path, 0700, (gid_t)-1, 1);
+	stream = io_listen_unix(s->path, SOCK_STREAM, 0700, (gid_t)-1, 1);
 	assert_true(stream >= 0);
 	assert_int_equal(ring_port_join(s->path, &hello, -1, &rp, &welcome, &error), -EPROTOTYPE);
 	assert_int_equal(rp.control_fd, -1);

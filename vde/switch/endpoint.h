@@ -44,7 +44,8 @@ struct endpoint {
 	char *path;        /* of its data socket in the switch directory, owned; NULL: none */
 	struct outq queue; /* what it did not take yet */
 	uint32_t max_in;   /* bytes of the largest frame that it may send; 0: the switch's */
-	uint32_t max_out;  /* and that it is sent */
+	uint32_t max_out;  /* and that it is sent, super-frames apart */
+	uint64_t takes;    /* VDE_RING_F_...: work that it takes along with frames; needs flush() */
 	struct counters counters;
 
 	/* Of forward.c: this batch's share, indexes into the batch with a bit for the tag. */
@@ -75,7 +76,7 @@ void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *
 void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
 
 /* For flush(): what was taken, and what was not. */
-void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes);
+void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super);
 void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason);
 
 /* Writable again: empties the queue as far as possible. */
