@@ -141,7 +141,7 @@ static bool plug_hand_over(struct plug *plug, const struct plug_program *program
 	struct vde_open_args args = { plug->port, (char *)(uintptr_t)plug->group, plug->mode };
 	char description[64];
 
-	if (!program->is_tap || (plug->vnl && str_equal(plug->vnl, STDIO_VNL)))
+	if (plug->vnl && str_equal(plug->vnl, STDIO_VNL))
 		return false;
 	(void)snprintf(description, sizeof(description), "%s:", program->name);
 	if (handover_new(plug->loop, plug->vnl, description, &args, interface->in_fd,
@@ -151,7 +151,16 @@ static bool plug_hand_over(struct plug *plug, const struct plug_program *program
 	return true;
 }
 
-static int plug_join(struct plug *plug, const struct plug_program *program, struct error *error)
+static int plug_relay(struct plug *plug, struct relay_end *interface, struct relay_end *network,
+		      struct error *error)
+{
+	int r = relay_new(plug->loop, interface, network, plug_ended, plug, &plug->relay);
+
+	return r < 0 ? error_set_errno(error, -r, "cannot join '%s'", plug->interface) : 0;
+}
+
+/* For a TAP: leaves it to the network, or joins it as others. */
+static int plug_join_tap(struct plug *plug, const struct plug_program *program, struct error *error)
 {
 	struct relay_end *network, *interface;
 	int r = program->open_end(plug->interface, &interface, error);
@@ -165,8 +174,22 @@ static int plug_join(struct plug *plug, const struct plug_program *program, stru
 		interface->class->free(interface);
 		return r;
 	}
-	r = relay_new(plug->loop, interface, network, plug_ended, plug, &plug->relay);
-	return r < 0 ? error_set_errno(error, -r, "cannot join '%s'", plug->interface) : 0;
+	return plug_relay(plug, interface, network, error);
+}
+
+static int plug_join(struct plug *plug, const struct plug_program *program, struct error *error)
+{
+	struct relay_end *network, *interface;
+	int r = plug_open_network(plug, program->name, &network, error);
+
+	if (r < 0)
+		return r;
+	r = program->open_end(plug->interface, &interface, error);
+	if (r < 0) {
+		network->class->free(network);
+		return r;
+	}
+	return plug_relay(plug, interface, network, error);
 }
 
 static int plug_run(struct plug *plug, const struct plug_program *program, struct error *error)
@@ -179,7 +202,7 @@ static int plug_run(struct plug *plug, const struct plug_program *program, struc
 	r = loop_new(&plug->loop);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot make an event loop");
-	r = plug_join(plug, program, error);
+	r = program->is_tap ? plug_join_tap(plug, program, error) : plug_join(plug, program, error);
 	if (r < 0)
 		return r;
 	r = signals_watch(plug->loop, ending, ARRAY_SIZE(ending), plug_signal, NULL);

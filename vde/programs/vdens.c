@@ -377,6 +377,9 @@ static void vdens_done(struct vdens *v)
 	for (unsigned i = 0; v->junctions && i < v->plan.num_interfaces; i++) {
 		if (v->junctions[i].relay)
 			relay_log_counters(v->junctions[i].relay);
+		if (v->junctions[i].handover)
+			log_info("%s was served by the network '%s' itself",
+				 v->interfaces[i].tap.name, v->junctions[i].vnl);
 		relay_free(v->junctions[i].relay);
 		handover_free(v->junctions[i].handover);
 		if (v->junctions[i].tap_fd >= 0)
