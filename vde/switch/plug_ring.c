@@ -468,8 +468,8 @@ static int plug_start(struct vde_switch *sw, struct plug_ring *plug, struct port
 		loop_remove(sw->loop, &ep->data_ref);
 		return r;
 	}
-	(void)ring_sleep(&plug->rp.in); /* it is empty: nothing was said before WELCOME */
 	endpoint_attach(sw, port, ep);
+	loop_task_add(sw->loop, &plug->again); /* it may have written since WELCOME */
 	return 0;
 }
 
