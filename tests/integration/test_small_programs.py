@@ -155,7 +155,7 @@ def test_plug_usage(lab, plug_side, program):
         result = lab.run([name, *arguments])
         assert (result.status, result.out) == (255, ''), result
         assert result.err
-    result = lab.run([name, '-s', '/nonexistent/switch', 'tap7'])
+    result = lab.run([tool('unshare'), '-Urn', name, '-s', '/nonexistent/switch', 'tap7'])
     assert result.status == 1 and '/nonexistent/switch' in result.err, result
 
 

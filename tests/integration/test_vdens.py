@@ -119,7 +119,7 @@ def test_jumbo_frames(lab, ours):
     """MTU 9000 through our switch; what is longer than a network carries is dropped, not fatal."""
     switch = lab.switch(ours)
     one = lab.namespace(ours, switch.path, name='one')
-    two = lab.namespace(ours, switch.path, name='two')
+    two = lab.namespace(ours, f'vde://{switch.path}[ring=no]', name='two')
     one.up('10.1.0.1/24', mtu=9000)
     two.up('10.1.0.2/24', mtu=9000)
     assert one.ping('10.1.0.2', size=8972)[0] == 0
@@ -135,7 +135,7 @@ def test_back_pressure_loses_nothing(lab, ours, switch):
 
     What left that queue arrives at the switch, however slow it is.
     """
-    one, _two = pair(lab, ours, ours, switch.path, options=['-v'])
+    one, _two = pair(lab, ours, ours, switch.path, options=['-v', '--relay'])
     one.run(f'''{tool('python3')} -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -667,7 +667,7 @@ def test_json_file_and_ready_fd(lab, ours):
 
 def test_verbose(lab, ours, switch):
     """-v tells at the end what was carried."""
-    space = lab.namespace(ours, switch.path, options=['-v'])
+    space = lab.namespace(ours, switch.path, options=['-v', '--relay'])
     space.up('10.1.0.1/24')
     plug = lab.raw(switch)
     for number in range(10):

@@ -35,7 +35,15 @@ struct plug_rings;
 struct plugin_host;
 struct port;
 struct stp;
+struct tap_buffers;
 struct vlan;
+
+/* Of whom the switch takes TAPs (plug_device.h). */
+enum device_ports {
+	DEVICE_PORTS_SAME_USER, /* of its own, and root */
+	DEVICE_PORTS_ANY,
+	DEVICE_PORTS_NONE,
+};
 
 /* What the command line decides; strings are borrowed from argv. */
 struct switch_settings {
@@ -54,6 +62,7 @@ struct switch_settings {
 	mode_t dir_mode;
 	bool mode_given, dir_mode_given;
 	const char *group;
+	enum device_ports device_ports;
 	/* console and daemon */
 	struct daemon daemon;
 	bool is_daemon; /* same as daemon.detach, kept when it has detached */
@@ -102,6 +111,7 @@ struct vde_switch {
 	struct capture_set *captures;
 	struct plugin_host *plugins;
 	struct plug_rings *rings;
+	struct tap_buffers *tap_buffers;
 };
 
 /*
