@@ -37,6 +37,7 @@
 #define ACCEPTS_A_TURN  64
 #define REQUEST_TIMEOUT (5 * NS_PER_SEC)
 #define CONTROL_NAME    "ctl"
+#define DATA_NAME_MAX   "/16383.99999" /* the longest name of a data socket */
 
 struct pending;
 
@@ -425,6 +426,11 @@ static int control_make_dir(struct control *control, const char *dir, struct err
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);
+	if (strlen(sw->dir) + strlen(DATA_NAME_MAX) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return error_set(error, ENAMETOOLONG,
+				 "control directory '%s': the path is too long for the names of sockets "
+				 "in it; choose one of at most %zu bytes with -s", sw->dir,
+				 sizeof(((struct sockaddr_un *)0)->sun_path) - 1 - strlen(DATA_NAME_MAX));
 	for (int i = 0; i < NUM_DOORS; i++) {
 		struct door *door = &control->doors[i];
 
