@@ -88,23 +88,41 @@ def mgmt_session():
     yield "odd_numbers", b"\0" + greeting + b"1 x\n1000000000000 x\n30x1 y\n3099 z\n1000\n3021\n"
 
 
+def packet(protocol, header, payload, version, tags, options=b"", extensions=b""):
+    """A TCP segment or UDP datagram with its checksums."""
+    body = header + payload
+    if version == 4:
+        addresses = bytes([10, 0, 0, 1, 10, 0, 0, 2])
+        ip = bytearray(frames.ipv4("10.0.0.1", "10.0.0.2", protocol, options + body)[:20])
+        ip[0] += len(options) // 4
+        ip[6:8], ip[10:12] = b"\x40\0", b"\0\0"
+        ip[10:12] = frames.internet_checksum(bytes(ip) + options).to_bytes(2, "big")
+        ip += options
+    else:
+        addresses = bytes(15) + b"\1" + bytes(15) + b"\2"
+        ip = b"\x60\0\0\0" + len(extensions + body).to_bytes(2, "big") + \
+            bytes([0 if extensions else protocol, 64]) + addresses + extensions
+    at = 16 if protocol == 6 else 6
+    pseudo = addresses + len(body).to_bytes(4, "big") + bytes([0, 0, 0, protocol])
+    total = frames.internet_checksum(pseudo + body).to_bytes(2, "big")
+    kind = frames.IPV4 if version == 4 else frames.IPV6
+    return frames.ether(frames.mac(2), frames.mac(1), bytes(ip) + body[:at] + total + body[at + 2:],
+                        kind, tags)
+
+
 def tcp(seq, payload, flags=0x10, version=4, tags=b"", options=b"\1" * 12):
     """A TCP segment with its checksums."""
     header = (b"\x03\xe8\0\x50" + seq.to_bytes(4, "big") + bytes(4) +
               bytes([(20 + len(options)) // 4 << 4, flags]) + b"\1\0" + bytes(4) + options)
-    if version == 4:
-        addresses = bytes([10, 0, 0, 1, 10, 0, 0, 2])
-        ip = bytearray(frames.ipv4("10.0.0.1", "10.0.0.2", 6, header + payload)[:20])
-        ip[6:8], ip[10:12] = b"\x40\0", b"\0\0"
-        ip[10:12] = frames.internet_checksum(bytes(ip)).to_bytes(2, "big")
-    else:
-        addresses = bytes(15) + b"\1" + bytes(15) + b"\2"
-        ip = b"\x60\0\0\0" + len(header + payload).to_bytes(2, "big") + b"\6\x40" + addresses
-    pseudo = addresses + len(header + payload).to_bytes(4, "big") + bytes([0, 0, 0, 6])
-    total = frames.internet_checksum(pseudo + header + payload).to_bytes(2, "big")
-    segment = header[:16] + total + header[18:] + payload
-    kind = frames.IPV4 if version == 4 else frames.IPV6
-    return frames.ether(frames.mac(2), frames.mac(1), bytes(ip) + segment, kind, tags)
+    return packet(6, header, payload, version, tags)
+
+
+def udp(payload, version=4, tags=b"", more=False):
+    """A UDP datagram; with more, behind IPv4 options or IPv6 extension headers."""
+    header = b"\x03\xe8\0\x35" + (8 + len(payload)).to_bytes(2, "big") + bytes(2)
+    extensions = b"\x2b\0\1\4" + bytes(4) + b"\x3c\2\4\0" + bytes(20) + b"\x11\0\1\4" + bytes(4)
+    return packet(17, header, payload, version, tags, b"\1" * 8 if more else b"",
+                  extensions if more else b"")
 
 
 def shapes():
@@ -115,10 +133,13 @@ def shapes():
             yield f"tcp{version}{name}", version, tags
 
 
+def vnet(flags, kind, size, start, offset=16):
+    """An offload header."""
+    return bytes([flags, kind]) + b"".join(
+        number.to_bytes(2, "little") for number in (start + 32, size, start, offset))
+
+
 def segment():
-    def vnet(flags, kind, size, start, offset=16):
-        return bytes([flags, kind]) + b"".join(
-            number.to_bytes(2, "little") for number in (start + 32, size, start, offset))
     for name, version, tags in shapes():
         start = 14 + len(tags) + (20 if version == 4 else 40)
         frame = tcp(4294967000, bytes(400), 0x99, version, tags)
@@ -126,13 +147,22 @@ def segment():
         yield name + "_ecn", vnet(1, 0x81 if version == 4 else 0x84, 399, start) + frame
         yield name + "_whole", vnet(1, 0, 0, start) + frame
         yield name + "_wrong", vnet(1, 4 if version == 4 else 1, 100, start) + frame
+        for suffix, more in (("", False), ("_more", True)):
+            frame = udp(bytes(400), version, tags, more)
+            yield name.replace("tcp", "udp") + suffix, vnet(1, 5, 100, start, 6) + frame
+            yield name.replace("tcp", "udp") + suffix + "_whole", vnet(1, 0, 0, start, 6) + frame
     yield "plain", vnet(0, 0, 0, 0) + frames.ether(frames.mac(2), frames.mac(1), b"x")
     yield "udp", vnet(1, 3, 100, 34, 6) + frames.udp4(
         frames.mac(1), frames.mac(2), "10.0.0.1", "10.0.0.2", 1, 2, bytes(300))
     yield "small", vnet(1, 1, 47, 34) + tcp(1, bytes(300))
 
 
-def coalesce():
+def offload():
+    yield from segment()
+    yield "foreign", vnet(1, 0, 0, 20, 4) + frames.ether(frames.mac(2), frames.mac(1), bytes(300))
+
+
+def offload_join():
     def stream(*several):
         return b"".join(len(frame).to_bytes(2, "big") + frame for frame in several)
     for name, version, tags in shapes():
@@ -142,6 +172,8 @@ def coalesce():
         yield name + "_push", stream(made(0, 100), made(100, 100, 0x18), made(200, 100))
         yield name + "_gap", stream(made(0, 100), made(101, 100), made(0, 0), made(201, 100, 0x11))
         yield name + "_options", stream(made(0, 100), made(100, 100, options=b""))
+        many = [udp(bytes(100), version, tags, more) for more in (False, False, True, True)]
+        yield name.replace("tcp", "udp"), stream(*many, udp(bytes(9), version, tags), many[0])
     yield "others", stream(b"", b"x", frames.ether(frames.mac(2), frames.mac(1), b"x"),
                            tcp(0, bytes(60))[:40], tcp(0, bytes(60)) + bytes(6))
 
@@ -225,8 +257,8 @@ def vde_ring():
 
 
 def main():
-    for maker in (bpdu, capture_stream, coalesce, control, ether, mgmt_session, ring, segment,
-                  vde_ring):
+    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
+                  segment, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

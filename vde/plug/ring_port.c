@@ -461,14 +461,33 @@ static int accept_welcome(struct ring_port *rp, const struct vde_ring_message_pa
 	return 0;
 }
 
+/* Whether the answer in W, which came with RECEIVED from PATH, makes RP a pair of rings. */
+static int take_answer(const char *path, const struct vde_ring_message_parts *hello,
+		       const struct vde_ring_message_parts *w, struct received_fds *received,
+		       struct ring_port *rp, struct error *error)
+{
+	uint64_t memory_size = 0;
+	const char *fault;
+	int r;
+
+	if (w->message == VDE_RING_REFUSAL)
+		return refusal(path, w, error);
+	fault = welcome_fault(w, hello, received, &memory_size);
+	if (fault)
+		return error_set(error, EPROTO, "%s offered %s; ring=no in the locator avoids it",
+				 path, fault);
+	r = accept_welcome(rp, w, hello, memory_size, received);
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot map the rings of %s", path);
+	return 0;
+}
+
 /* The conversation over a connected socket FD. */
 static int join_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
 		     int pass_fd, uint64_t deadline, struct ring_port *rp,
 		     struct vde_ring_message_parts *ret_welcome, struct error *error)
 {
 	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
-	uint64_t memory_size = 0;
-	const char *fault;
 	int r = converse(fd, hello, pass_fd, deadline, ret_welcome, &received);
 
 	if (r == -EPROTONOSUPPORT)
@@ -476,16 +495,25 @@ static int join_over(int fd, const char *path, const struct vde_ring_message_par
 				 "%s speaks another version of the ring protocol", path);
 	if (r < 0)
 		return error_set_errno(error, -r, "no answer from %s", path);
-	if (ret_welcome->message == VDE_RING_REFUSAL)
-		return refusal(path, ret_welcome, error);
-	fault = welcome_fault(ret_welcome, hello, &received, &memory_size);
-	if (fault)
-		return error_set(error, EPROTO, "%s offered %s; ring=no in the locator avoids it",
-				 path, fault);
-	r = accept_welcome(rp, ret_welcome, hello, memory_size, &received);
+	return take_answer(path, hello, ret_welcome, &received, rp, error);
+}
+
+int ring_port_ask(int fd, const struct vde_ring_message_parts *hello)
+{
+	return send_message(fd, hello, NULL, 0, MSG_DONTWAIT);
+}
+
+int ring_port_answer(int fd, const char *name, const struct vde_ring_message_parts *hello,
+		     struct ring_port *ret, struct error *error)
+{
+	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
+	struct vde_ring_message_parts welcome = { 0 };
+	int r = receive_message(fd, MSG_DONTWAIT, &welcome, &received);
+
+	*ret = (struct ring_port)RING_PORT_INIT;
 	if (r < 0)
-		return error_set_errno(error, -r, "cannot map the rings of %s", path);
-	return 0;
+		return error_set_errno(error, -r, "no answer from %s", name);
+	return take_answer(name, hello, &welcome, &received, ret, error);
 }
 
 int ring_port_join(const char *path, const struct vde_ring_message_parts *hello, int pass_fd,

@@ -79,6 +79,15 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 		   struct ring_port *ret, struct vde_ring_message_parts *ret_welcome,
 		   struct error *error);
 
+/*
+ * The same in two steps that do not block, over the connected socket FD, which stays the caller's: send
+ * HELLO; take the answer that is there, from who is called NAME in errors. -errno of sendmsg(2), or as
+ * ring_port_join().
+ */
+int ring_port_ask(int fd, const struct vde_ring_message_parts *hello);
+int ring_port_answer(int fd, const char *name, const struct vde_ring_message_parts *hello,
+		     struct ring_port *ret, struct error *error);
+
 void ring_port_done(struct ring_port *rp);
 
 /*

@@ -15,9 +15,12 @@ ssize_t node_send(VDECONN *conn, const void *buf, size_t len, int flags);
 int node_datafd(VDECONN *conn);
 int node_ctlfd(VDECONN *conn);
 int node_close(VDECONN *conn);
+int node_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count);
+int node_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count);
 
 extern const struct node_rule node_rule; /* of this plug-in */
 extern const struct vdeplug_module vdeplug_ops;
+extern const struct vdeplug_ops_ext vdeplug_ops_ext;
 
 /* Makes a plug-in of a rule; the arguments are the initialiser of its struct node_rule. */
 #define NODE_PLUGIN(...)                                    \
@@ -29,4 +32,9 @@ extern const struct vdeplug_module vdeplug_ops;
 		.vde_datafd = node_datafd,                  \
 		.vde_ctlfd = node_ctlfd,                    \
 		.vde_close = node_close,                    \
+	};                                                  \
+	PUBLIC const struct vdeplug_ops_ext vdeplug_ops_ext = { \
+		.size = sizeof(vdeplug_ops_ext),            \
+		.vde_recv_batch = node_recv_batch,          \
+		.vde_send_batch = node_send_batch,          \
 	}

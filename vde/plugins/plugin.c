@@ -63,6 +63,14 @@ mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode
 	return args->mode & 0777;
 }
 
+int plugin_ring_option(const char *text, bool *ret, struct error *error)
+{
+	*ret = !text || str_equal(text, "yes");
+	if (text && !*ret && !str_equal(text, "no"))
+		return error_set(error, EINVAL, "ring=%s: neither yes nor no", text);
+	return 0;
+}
+
 int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plugin_out *out,
 		bool wait)
 {
@@ -87,6 +95,25 @@ int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plug
 		out->stalled = true;
 		wait = false;
 	}
+}
+
+void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
+		     size_t len)
+{
+	struct vde_frame *to = &sink->frames[sink->done];
+	uint8_t *at = to->data;
+
+	if (len > to->len)
+		return;
+	for (unsigned i = 0; i < num_parts; i++) {
+		if (at != parts[i].iov_base)
+			memcpy(at, parts[i].iov_base, parts[i].iov_len);
+		at += parts[i].iov_len;
+	}
+	to->len = len;
+	to->flags = 0;
+	to->vnet = (struct vde_vnet){ 0 };
+	sink->done++;
 }
 
 static bool refuses(const char *path, int type)

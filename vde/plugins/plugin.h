@@ -61,6 +61,9 @@ bool plugin_hung_up(int fd);
 /* The permissions a program asks for; DEFAULT when it asks for none. */
 mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode_t fallback);
 
+/* The option ring=yes (the default) or no; TEXT: its value, NULL when it is not given. */
+int plugin_ring_option(const char *text, bool *ret, struct error *error);
+
 /* One destination of frames. Zero is a fresh one. */
 struct plugin_out {
 	bool stalled; /* it was waited for in vain, and took nothing since */
@@ -72,6 +75,24 @@ struct plugin_out {
  */
 int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plugin_out *out,
 		bool wait);
+
+/* What a call of the host asks for: frames[done] is the next buffer. */
+struct plugin_sink {
+	struct vde_frame *frames; /* borrowed */
+	unsigned count, done;
+};
+
+static inline bool plugin_sink_full(const struct plugin_sink *sink)
+{
+	return sink->done == sink->count;
+}
+
+/*
+ * Gives the host a plain frame of LEN bytes in pieces, the first of which may be in the host's buffer
+ * already. A frame that is longer than the buffer is dropped. The sink is not full.
+ */
+void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
+		     size_t len);
 
 /*
  * An advisory lock on the directory that holds PATH, for the moment in which a name left by a crash

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * With headers (tap->vnet) the kernel hands over up to 64 KiB of a TCP or UDP stream in one read(2),
- * which is cut into frames for the network, and takes as much in one writev(2), which is joined from
- * the frames of one turn. That, and not the copying, is what the speed comes from: a frame then costs
- * one system call at the network's side and a fraction of one here.
+ * With headers (tap->vnet) the kernel hands over up to 64 KiB of a TCP or UDP stream in one
+ * read(2), which is cut into frames for the network, and takes as much in one writev(2), which is
+ * joined from the frames of one turn. That, and not the copying, is what the speed comes from: a
+ * frame then costs one system call at the network's side and a fraction of one here.
  *
  * An interface that is down refuses frames (EIO): they are dropped, as a cable in an unpowered card
  * drops them.

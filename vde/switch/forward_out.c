@@ -226,7 +226,7 @@ static bool deliver_through_plugin(struct vde_switch *sw, struct port *port,
 void forward_deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
 {
 	struct forward *f = sw->forward;
-	const struct frame *frame = &f->frames[index];
+	struct frame *frame = &f->frames[index];
 
 	if (capture_wants(sw, port))
 		capture_frame(sw, port, CAPTURE_OUT, frame_whole(f, frame), frame->len);
@@ -234,8 +234,12 @@ void forward_deliver(struct vde_switch *sw, struct port *port, unsigned index, b
 		return;
 	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
 		if (frame->work && !offload_takes(frame->work, ep->takes, tag_change(frame, tagged))) {
-			deliver_cut(sw, ep, frame, tag_change(frame, tagged));
-			continue;
+			if (frame->segments > 1) {
+				deliver_cut(sw, ep, frame, tag_change(frame, tagged));
+				continue;
+			}
+			offload_complete(frame->work); /* from here on it is plain, for everybody */
+			frame->work = NULL;
 		}
 		ep->pending[ep->num_pending++] = (uint8_t)(index | (tagged ? PENDING_TAGGED : 0));
 		if (ep->dirty)
