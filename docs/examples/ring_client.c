@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
 	char signals[64];
 
 	NEED(argc == 3);
+	signal(SIGPIPE, SIG_IGN); /* the switch may end while we ring */
 	join(argv[1]);
 	NEED(send_frame(hello, sizeof(hello)));
 	for (int left = atoi(argv[2]); (left -= print_frames()) > 0;) {
