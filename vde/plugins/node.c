@@ -95,6 +95,7 @@ static void node_begin_call(struct node *n)
 
 static void node_end_call(struct node *n)
 {
+	n->rings.pending = n->rest_of_super.active;
 	ring_set_settle(&n->rings);
 	(void)pthread_mutex_unlock(&n->lock);
 }
@@ -106,6 +107,7 @@ static bool node_serve(struct node *n, struct plugin_sink *sink)
 	bool any = false;
 
 	node_begin_call(n);
+	super_continue(&n->rest_of_super, sink);
 	while (!plugin_sink_full(sink) && budget > 0) {
 		if (n->rings.awake && n->unlooked < LOOK_AFTER) {
 			unsigned taken = node_take_ring(n, sink);
@@ -147,7 +149,7 @@ int node_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count)
 	return (int)sink.done;
 }
 
-/* The host's frame in *RET; false when it cannot be one. */
+/* The host's plain frame in *RET; false when it cannot be one. */
 static bool host_frame(const void *data, size_t len, struct node_frame *ret)
 {
 	if (len < PLUGIN_FRAME_MIN || len > VNET_FRAME_MAX)
@@ -155,6 +157,25 @@ static bool host_frame(const void *data, size_t len, struct node_frame *ret)
 	*ret = (struct node_frame){ .parts = { { (void *)data, len } }, .num_parts = 1,
 				    .len = (uint32_t)len };
 	memcpy(ret->head, data, MIN(len, NODE_RULE_BYTES));
+	return true;
+}
+
+/* The same of any frame; what is found out about one with work left is kept in OF. */
+static bool host_any_frame(const struct vde_frame *frame, struct offload_frame *of,
+			   struct node_frame *ret)
+{
+	static const struct offload_tag no_change = { .change = OFFLOAD_KEEP };
+	const struct vnet_header vnet = super_from_program(&frame->vnet);
+
+	if (!host_frame(frame->data, frame->len, ret))
+		return false;
+	if (!super_has_work(&vnet))
+		return true;
+	if (offload_check(of, frame->data, frame->len, &vnet) < 0)
+		return false;
+	ret->of = of;
+	ret->vnet = offload_vnet(of, &no_change);
+	ret->num_parts = offload_gather(of, &no_change, ret->parts);
 	return true;
 }
 
@@ -181,14 +202,27 @@ int node_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned coun
 	count = MIN(count, (unsigned)INT_MAX);
 	node_begin_call(n);
 	for (; done < count; done++) {
+		struct offload_frame of;
 		struct node_frame f;
 
-		if (host_frame(frames[done].data, frames[done].len, &f) &&
-		    node_host_send(n, &f, false) < 0)
+		if (host_any_frame(&frames[done], &of, &f) && node_host_send(n, &f, false) < 0)
 			break;
 	}
 	node_end_call(n);
 	return (int)done;
+}
+
+uint64_t node_features(VDECONN *conn, uint64_t features)
+{
+	struct node *n = node_of(conn);
+
+	(void)pthread_mutex_lock(&n->lock);
+	n->features = features & VDE_RING_F_ALL;
+	if (!(features & VDE_FEATURE_CSUM))
+		n->features = 0;
+	features = n->features | (n->ring_listener >= 0 ? VDE_FEATURE_RING : 0);
+	(void)pthread_mutex_unlock(&n->lock);
+	return features;
 }
 
 int node_datafd(VDECONN *conn)

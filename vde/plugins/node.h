@@ -15,6 +15,7 @@ ssize_t node_send(VDECONN *conn, const void *buf, size_t len, int flags);
 int node_datafd(VDECONN *conn);
 int node_ctlfd(VDECONN *conn);
 int node_close(VDECONN *conn);
+uint64_t node_features(VDECONN *conn, uint64_t features);
 int node_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count);
 int node_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count);
 
@@ -35,6 +36,7 @@ extern const struct vdeplug_ops_ext vdeplug_ops_ext;
 	};                                                  \
 	PUBLIC const struct vdeplug_ops_ext vdeplug_ops_ext = { \
 		.size = sizeof(vdeplug_ops_ext),            \
+		.vde_features = node_features,              \
 		.vde_recv_batch = node_recv_batch,          \
 		.vde_send_batch = node_send_batch,          \
 	}

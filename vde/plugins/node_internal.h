@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Shared by node.c (what the host calls), node_frame.c (where frames go), node_open.c (life cycle) and
- * node_client.c (control connections).
+ * Shared by node.c (what the host calls), node_frame.c (frames of clients), node_out.c (where frames go),
+ * node_open.c (life cycle) and node_client.c (control connections).
  */
 #pragma once
 
@@ -11,9 +11,10 @@
 #include "vde/plugins/node_dir.h"
 #include "vde/plugins/plugin.h"
 #include "vde/plugins/ring_end.h"
+#include "vde/plugins/super.h"
 #include "wire/vde_control.h"
 
-#define NODE_FEATURES   UINT64_C(0) /* offloads that clients may use */
+#define NODE_FEATURES   ((uint64_t)VDE_RING_F_ALL) /* what clients may send */
 #define NODE_RULE_BYTES 18 /* of a frame that a rule reads: header and tag */
 
 enum node_client_state {
@@ -66,6 +67,8 @@ struct node {
 	gid_t gid;   /* of sockets; (gid_t)-1: as it comes */
 	uint64_t arrivals;
 	struct ring_set rings;
+	uint64_t features; /* what the host takes */
+	struct super_rest rest_of_super; /* for the host */
 	unsigned unlooked; /* frames taken from rings since the last look at the epoll set */
 	uint64_t now;      /* seconds, for rules that learn */
 	struct node_ports ports;
@@ -76,28 +79,31 @@ struct node {
 /* A frame on its way. What rules read is private; the rest may be in a stranger's ring. */
 struct node_frame {
 	uint8_t head[NODE_RULE_BYTES]; /* a copy of its first bytes, as many as it has */
-	struct iovec parts[2];
+	struct iovec parts[OFFLOAD_PIECES];
 	unsigned num_parts;
 	uint32_t len;
 	struct vnet_header vnet;
+	struct offload_frame *of; /* borrowed; NULL: a plain frame */
 };
 
 /* node_frame.c */
-
-/* Sends a client's frame where the rule says; the host's copy goes to SINK, which is not full. */
-void node_forward(struct node *n, unsigned from, const struct node_frame *f, struct plugin_sink *sink);
-
-/*
- * Sends the host's frame. WAIT: as vde_send, else as the batch call. 0, also when it was dropped; -EAGAIN:
- * its only destination is full, and is a ring.
- */
-int node_host_send(struct node *n, const struct node_frame *f, bool wait);
 
 /* Takes frames from the ring whose turn it is. Returns how many. */
 unsigned node_take_ring(struct node *n, struct plugin_sink *sink);
 
 /* Takes frames from the data socket of PORT. Returns how many. */
 unsigned node_take_socket(struct node *n, unsigned port, struct plugin_sink *sink);
+
+/* node_out.c */
+
+/* Sends a client's frame where the rule says; the host's copy goes to SINK, which is not full. */
+void node_forward(struct node *n, unsigned from, const struct node_frame *f, struct plugin_sink *sink);
+
+/*
+ * Sends the host's frame. WAIT: as vde_send (plain frames), else as the batch call. 0, also when it was
+ * dropped; -EAGAIN: its only destination is full, and is a ring.
+ */
+int node_host_send(struct node *n, const struct node_frame *f, bool wait);
 
 /* node_client.c */
 

@@ -205,6 +205,7 @@ static void node_free(struct node *n)
 	cleanup_close(&n->listener);
 	cleanup_close(&n->ring_listener);
 	ring_set_done(&n->rings);
+	super_done(&n->rest_of_super);
 	node_dir_done(&n->dir);
 	if (n->reserve >= 0)
 		(void)close(n->reserve);

@@ -97,10 +97,25 @@ int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plug
 	}
 }
 
-void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
-		     size_t len)
+void plugin_sink_done(struct plugin_sink *sink, size_t len, const struct vnet_header *vnet)
 {
-	struct vde_frame *to = &sink->frames[sink->done];
+	struct vde_frame *frame = &sink->frames[sink->done++];
+
+	frame->len = len;
+	frame->flags = 0;
+	frame->vnet = (struct vde_vnet){ 0 };
+	if (vnet)
+		frame->vnet = (struct vde_vnet){
+			.flags = vnet->flags, .gso_type = vnet->gso_type, .hdr_len = vnet->hdr_len,
+			.gso_size = vnet->gso_size, .csum_start = vnet->csum_start,
+			.csum_offset = vnet->csum_offset,
+		};
+}
+
+void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
+		     size_t len, const struct vnet_header *vnet)
+{
+	const struct vde_frame *to = &sink->frames[sink->done];
 	uint8_t *at = to->data;
 
 	if (len > to->len)
@@ -110,10 +125,7 @@ void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsign
 			memcpy(at, parts[i].iov_base, parts[i].iov_len);
 		at += parts[i].iov_len;
 	}
-	to->len = len;
-	to->flags = 0;
-	to->vnet = (struct vde_vnet){ 0 };
-	sink->done++;
+	plugin_sink_done(sink, len, vnet);
 }
 
 static bool refuses(const char *path, int type)

@@ -16,6 +16,7 @@
 #include <libvdeplug_mod.h>
 
 #include "base/error.h"
+#include "wire/vnet.h"
 
 #define PLUGIN_WAIT_MS   50
 #define PLUGIN_FRAME_MAX VDE_ETHBUFSIZE /* bytes of a frame; a larger one is dropped, never cut */
@@ -87,12 +88,15 @@ static inline bool plugin_sink_full(const struct plugin_sink *sink)
 	return sink->done == sink->count;
 }
 
+/* The frame of LEN bytes that is in the next buffer counts; VNET: its offload header, NULL: none. */
+void plugin_sink_done(struct plugin_sink *sink, size_t len, const struct vnet_header *vnet);
+
 /*
- * Gives the host a plain frame of LEN bytes in pieces, the first of which may be in the host's buffer
+ * Gives the host a frame of LEN bytes in pieces, the first of which may be in the host's buffer
  * already. A frame that is longer than the buffer is dropped. The sink is not full.
  */
 void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
-		     size_t len);
+		     size_t len, const struct vnet_header *vnet);
 
 /*
  * An advisory lock on the directory that holds PATH, for the moment in which a name left by a crash

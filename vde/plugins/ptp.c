@@ -58,6 +58,8 @@ static const char *const ptp_state_names[PTP_NUM_STATES] = {
 };
 DEFINE_STRTAB(ptp_state, enum ptp_state, PTP_NUM_STATES);
 
+static const struct offload_tag no_change = { .change = OFFLOAD_KEEP };
+
 static struct ptp *ptp_of(VDECONN *conn)
 {
 	return PLUGIN_OF(conn, struct ptp);
@@ -261,7 +263,7 @@ static void ptp_wait_ready(struct ptp *p)
 /* Takes a message: a frame, or one about rings. */
 static void ptp_receive(struct ptp *p, struct plugin_sink *sink)
 {
-	struct vde_frame *to = &sink->frames[sink->done];
+	const struct vde_frame *to = &sink->frames[sink->done];
 	ssize_t got;
 
 	if (ptp_ring_negotiate(p))
@@ -278,10 +280,7 @@ static void ptp_receive(struct ptp *p, struct plugin_sink *sink)
 	/* Too long for the caller: dropped, never cut. Behind the peer's byte there are no frames. */
 	if (got < PLUGIN_FRAME_MIN || (size_t)got > to->len || p->ring_state == PTP_RING_IN)
 		return;
-	to->len = (size_t)got;
-	to->flags = 0;
-	to->vnet = (struct vde_vnet){ 0 };
-	sink->done++;
+	plugin_sink_done(sink, (size_t)got, NULL);
 }
 
 /* Watches whether the peer's socket takes more. */
@@ -377,6 +376,7 @@ static int ptp_serve(struct ptp *p, struct plugin_sink *sink)
 
 	(void)pthread_mutex_lock(&p->lock);
 	ring_set_begin(&p->rings);
+	super_continue(&p->rest_of_super, sink);
 	for (int i = 0; !plugin_sink_full(sink) && i < BUDGET && p->state != PTP_ENDED; i++) {
 		if (ring_ready(p) && p->unlooked < LOOK_AFTER)
 			p->unlooked += take_from_ring(p, sink) + 1;
@@ -386,6 +386,7 @@ static int ptp_serve(struct ptp *p, struct plugin_sink *sink)
 	}
 	if (!sink->done && p->state == PTP_ENDED)
 		r = -ENOTCONN;
+	p->rings.pending = p->rest_of_super.active;
 	ring_set_settle(&p->rings);
 	(void)pthread_mutex_unlock(&p->lock);
 	return r;
@@ -444,10 +445,19 @@ static void ptp_find_datagram(struct ptp *p)
 		ptp_rejoin(p);
 }
 
+/* A frame to send, in pieces. */
+struct ptp_frame {
+	struct iovec parts[OFFLOAD_PIECES];
+	unsigned num_parts;
+	uint32_t len;
+	struct vnet_header vnet;
+	bool super;
+};
+
 /* Without a WAIT it is -EAGAIN when there is no room, and the datafd tells when there is. */
-static int ptp_send_message(struct ptp *p, const struct iovec *part, bool wait)
+static int ptp_send_message(struct ptp *p, const struct ptp_frame *f, bool wait)
 {
-	int r = plugin_send(p->peer, part, 1, &p->out, wait);
+	int r = plugin_send(p->peer, f->parts, f->num_parts, &p->out, wait);
 
 	if (r == -EMSGSIZE)
 		return 0;
@@ -467,22 +477,19 @@ static int ptp_look_for_peer(struct ptp *p)
 	return plugin_hung_up(p->peer) ? -EPIPE : 0;
 }
 
-static int ptp_put_record(struct ptp *p, const struct iovec *part)
+static int ptp_put_record(struct ptp *p, const struct ptp_frame *f)
 {
-	uint32_t len = (uint32_t)part->iov_len;
-
-	if (len > p->ring.rp.max_frame || ring_end_too_long(&p->ring, len) ||
-	    ring_end_put(&p->ring, NULL, part, 1, len))
+	if (ring_end_put(&p->ring, &f->vnet, f->parts, f->num_parts, f->len))
 		return 0;
 	if (ring_end_broken(&p->ring))
 		return -EPROTO;
 	if (plugin_hung_up(p->peer))
 		return -EPIPE;
-	ring_end_want_room(&p->ring, len);
+	ring_end_want_room(&p->ring, f->len);
 	return -EAGAIN;
 }
 
-static int ptp_send_record(struct ptp *p, const struct iovec *part, bool wait)
+static int ptp_send_record(struct ptp *p, const struct ptp_frame *f, bool wait)
 {
 	int r;
 
@@ -491,9 +498,11 @@ static int ptp_send_record(struct ptp *p, const struct iovec *part, bool wait)
 		if (r < 0 || p->ring.deaf)
 			return r;
 	}
+	if ((!f->super && f->len > p->ring.rp.max_frame) || ring_end_too_long(&p->ring, f->len))
+		return 0;
 	if (!wait)
-		return ptp_put_record(p, part);
-	r = ring_end_send(&p->ring, NULL, part, 1, (uint32_t)part->iov_len, p->epoll, &p->lock);
+		return ptp_put_record(p, f);
+	r = ring_end_send(&p->ring, &f->vnet, f->parts, f->num_parts, f->len, p->epoll, &p->lock);
 	if (r == -EPIPE)
 		return 0; /* gone meanwhile, and with it the frame */
 	ring_set_flush(&p->rings);
@@ -503,17 +512,17 @@ static int ptp_send_record(struct ptp *p, const struct iovec *part, bool wait)
 }
 
 /* Sends one frame, or drops it. -EAGAIN: neither can be done now. */
-static int ptp_send_frame(struct ptp *p, const void *buf, size_t len, bool wait)
+static int ptp_send_frame(struct ptp *p, const struct ptp_frame *f, bool wait)
 {
-	struct iovec part = { (void *)buf, len };
-
 	for (int i = 0; i < 2; i++) {
 		int r;
 
 		ptp_catch_up(p);
 		if (p->state != PTP_SERVING && p->state != PTP_JOINED && p->state != PTP_DATAGRAM)
 			return 0;
-		r = p->ring_out ? ptp_send_record(p, &part, wait) : ptp_send_message(p, &part, wait);
+		if (f->super && !p->ring_out)
+			return 0; /* meant for a peer that is gone */
+		r = p->ring_out ? ptp_send_record(p, f, wait) : ptp_send_message(p, f, wait);
 		if (r == 0 || r == -EAGAIN)
 			return r;
 		if (p->state == PTP_DATAGRAM)
@@ -527,17 +536,67 @@ static int ptp_send_frame(struct ptp *p, const void *buf, size_t len, bool wait)
 static ssize_t ptp_send(VDECONN *conn, const void *buf, size_t len, int flags)
 {
 	struct ptp *p = ptp_of(conn);
+	struct ptp_frame f = { .parts = { { (void *)buf, len } }, .num_parts = 1,
+			       .len = (uint32_t)len };
 	int r;
 
 	(void)flags;
-	if (len < PLUGIN_FRAME_MIN)
+	if (len < PLUGIN_FRAME_MIN || len > INT_MAX)
 		return (ssize_t)len;
 	(void)pthread_mutex_lock(&p->lock);
 	ring_set_begin(&p->rings);
-	r = ptp_send_frame(p, buf, len, true);
+	r = ptp_send_frame(p, &f, true);
 	ring_set_settle(&p->rings);
 	(void)pthread_mutex_unlock(&p->lock);
 	return r < 0 ? plugin_failed(r) : (ssize_t)len;
+}
+
+/* Sends what OF stands for; the first piece tells whether there is room. */
+static int ptp_send_pieces(struct ptp *p, const struct offload_frame *of)
+{
+	struct offload_cut cut;
+	struct offload_piece piece;
+	bool begun = false;
+
+	offload_cut_start(&cut, of);
+	while (offload_cut_next(&cut, &piece)) {
+		struct ptp_frame f = { .len = piece.len };
+
+		f.num_parts = offload_piece_gather(&piece, &no_change, f.parts);
+		if (ptp_send_frame(p, &f, false) < 0)
+			return begun ? 0 : -EAGAIN;
+		begun = true;
+	}
+	return 0;
+}
+
+/* A frame with work left: as it is, if there is a ring and the peer takes it. */
+static int ptp_send_super(struct ptp *p, const struct vde_frame *frame)
+{
+	const struct vnet_header vnet = super_from_program(&frame->vnet);
+	struct ptp_frame f = { .super = true };
+	struct offload_frame of;
+
+	if (offload_check(&of, frame->data, frame->len, &vnet) < 0)
+		return 0;
+	ptp_catch_up(p);
+	if (!offload_takes(&of, p->ring_out ? p->ring.rp.peer_features : 0, &no_change))
+		return ptp_send_pieces(p, &of);
+	f.len = of.len;
+	f.vnet = offload_vnet(&of, &no_change);
+	f.num_parts = offload_gather(&of, &no_change, f.parts);
+	return ptp_send_frame(p, &f, false);
+}
+
+static int ptp_send_any(struct ptp *p, const struct vde_frame *frame)
+{
+	const struct vnet_header vnet = super_from_program(&frame->vnet);
+	struct ptp_frame f = { .parts = { { frame->data, frame->len } }, .num_parts = 1,
+			       .len = (uint32_t)frame->len };
+
+	if (frame->len < PLUGIN_FRAME_MIN || frame->len > VNET_FRAME_MAX)
+		return 0;
+	return super_has_work(&vnet) ? ptp_send_super(p, frame) : ptp_send_frame(p, &f, false);
 }
 
 static int ptp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count)
@@ -548,13 +607,22 @@ static int ptp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigne
 	count = MIN(count, (unsigned)INT_MAX);
 	(void)pthread_mutex_lock(&p->lock);
 	ring_set_begin(&p->rings);
-	for (; done < count; done++)
-		if (frames[done].len >= PLUGIN_FRAME_MIN &&
-		    ptp_send_frame(p, frames[done].data, frames[done].len, false) < 0)
-			break;
+	while (done < count && ptp_send_any(p, &frames[done]) == 0)
+		done++;
 	ring_set_settle(&p->rings);
 	(void)pthread_mutex_unlock(&p->lock);
 	return (int)done;
+}
+
+static uint64_t ptp_features(VDECONN *conn, uint64_t features)
+{
+	struct ptp *p = ptp_of(conn);
+
+	(void)pthread_mutex_lock(&p->lock);
+	p->features = features & VDE_FEATURE_CSUM ? features & VDE_RING_F_ALL : 0;
+	features = p->features | (p->ring.set ? VDE_FEATURE_RING : 0);
+	(void)pthread_mutex_unlock(&p->lock);
+	return features;
 }
 
 /* What keeps an open from being complete; 0: it is. -EINPROGRESS: wait for the peer's socket. */
@@ -638,6 +706,7 @@ static int ptp_close(VDECONN *conn)
 		(void)close(p->listener);
 	ptp_close_peer(p);
 	ring_set_done(&p->rings);
+	super_done(&p->rest_of_super);
 	if (p->timer >= 0)
 		(void)close(p->timer);
 	if (p->epoll >= 0)
@@ -724,6 +793,7 @@ PUBLIC const struct vdeplug_module vdeplug_ops = {
 extern const struct vdeplug_ops_ext vdeplug_ops_ext;
 PUBLIC const struct vdeplug_ops_ext vdeplug_ops_ext = {
 	.size = sizeof(vdeplug_ops_ext),
+	.vde_features = ptp_features,
 	.vde_recv_batch = ptp_recv_batch,
 	.vde_send_batch = ptp_send_batch,
 };

@@ -9,6 +9,7 @@
 
 #include "vde/plugins/plugin.h"
 #include "vde/plugins/ring_end.h"
+#include "vde/plugins/super.h"
 
 /* The name in the file system that this end made; zero: none. */
 struct ptp_name {
@@ -75,6 +76,8 @@ struct ptp {
 	enum ptp_ring_state ring_state;
 	bool ring_out;        /* our byte was sent: what we send is in the ring */
 	uint64_t ring_until;  /* ns: before that a program that only sends looks for HELLO */
+	uint64_t features;    /* what the program takes */
+	struct super_rest rest_of_super;
 	uint32_t leaving;     /* bytes of the ring that are still taken after the peer's end */
 	unsigned unasked;     /* frames put into the ring since it was looked whether there is a peer */
 	unsigned unlooked;    /* frames taken from the ring since the last look at the epoll set */

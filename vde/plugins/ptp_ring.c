@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define FEATURES UINT64_C(0)
+#define FEATURES ((uint64_t)VDE_RING_F_ALL)
 
 static void ring_state(struct ptp *p, enum ptp_ring_state state)
 {
@@ -213,6 +213,18 @@ bool ptp_ring_negotiate(struct ptp *p)
 	return true;
 }
 
+static void deliver(struct ptp *p, const uint8_t *data, uint32_t len,
+		    const struct vnet_header *vnet, struct plugin_sink *sink)
+{
+	struct offload_frame of;
+	struct iovec part = { (void *)data, len };
+
+	if (!super_has_work(vnet))
+		plugin_sink_put(sink, &part, 1, len, NULL);
+	else if (offload_check(&of, data, len, vnet) == 0)
+		super_deliver(&p->rest_of_super, &of, p->features, sink);
+}
+
 unsigned ptp_ring_take(struct ptp *p, struct plugin_sink *sink, bool *ret_gone)
 {
 	unsigned taken = 0;
@@ -221,9 +233,7 @@ unsigned ptp_ring_take(struct ptp *p, struct plugin_sink *sink, bool *ret_gone)
 	const uint8_t *data;
 
 	while (!plugin_sink_full(sink) && (data = ring_end_next(&p->ring, &vnet, &len)) != NULL) {
-		struct iovec part = { (void *)data, len };
-
-		plugin_sink_put(sink, &part, 1, len);
+		deliver(p, data, len, &vnet, sink);
 		taken++;
 	}
 	bytes = p->ring.rp.in.tail - begin;

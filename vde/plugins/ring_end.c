@@ -76,7 +76,7 @@ void ring_set_more(struct ring_set *set)
 void ring_set_settle(struct ring_set *set)
 {
 	ring_set_flush(set);
-	if (set->room || (set->num_awake && !set->num_rung))
+	if (set->room || set->pending || (set->num_awake && !set->num_rung))
 		set_more(set, true);
 	else if (!set->num_awake)
 		set_more(set, false);
@@ -124,7 +124,7 @@ static bool trim(struct ring_end *e)
 		e->tries = 0;
 		return false;
 	}
-	if (e->awake || e->held || !ring_producer_empty(&e->rp.out))
+	if (e->awake || !ring_producer_empty(&e->rp.out))
 		return ++e->tries >= TRIM_TRIES;
 	(void)ring_punch(&e->rp.in); /* a frame that comes now: at the next burst */
 	if (ring_release(&e->rp.in))
@@ -359,6 +359,19 @@ void ring_end_done(struct ring_end *e)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
+/* The peer takes something else from now on. */
+static void take_notice(struct ring_end *e, const uint8_t *record, uint32_t len)
+{
+	struct vde_ring_notice notice;
+
+	if (len < sizeof(notice))
+		return;
+	memcpy(&notice, record, sizeof(notice));
+	__asm__ volatile("" : "+m"(notice)); /* the copy is what is used */
+	if (notice.kind == VDE_RING_NOTICE_FEATURES)
+		e->rp.peer_features = notice.value & VDE_RING_F_ALL;
+}
+
 const uint8_t *ring_end_next(struct ring_end *e, struct vnet_header *ret_vnet, uint32_t *ret_len)
 {
 	struct ring_consumer *in = &e->rp.in;
@@ -369,6 +382,8 @@ const uint8_t *ring_end_next(struct ring_end *e, struct vnet_header *ret_vnet, u
 	/* Room is given back later: what a peer can have us skip is a ring full. */
 	while ((record = ring_next(in, &len, &type)) != NULL) {
 		ring_consume(in, len);
+		if (type == RING_NOTICE)
+			take_notice(e, record, len);
 		if (type != RING_FRAME || len < HEADER + PLUGIN_FRAME_MIN ||
 		    len > HEADER + VNET_FRAME_MAX)
 			continue;
@@ -383,8 +398,10 @@ const uint8_t *ring_end_next(struct ring_end *e, struct vnet_header *ret_vnet, u
 void ring_end_release(struct ring_end *e, bool now)
 {
 	struct ring_consumer *in = &e->rp.in;
+	bool waits = atomic_load_explicit(&in->shared->producer_waits, memory_order_relaxed);
 
-	if (e->held || (!now && in->tail - in->released < in->size / 4))
+	/* Who waits is not to be woken for each frame, nor kept waiting by a slow program. */
+	if (!now && in->tail - in->released < in->size / (waits ? 32 : 4))
 		return;
 	if (ring_release(in))
 		(void)ring_port_ring(&e->rp);
@@ -429,10 +446,13 @@ bool ring_end_too_long(const struct ring_end *e, uint32_t len)
 	return len > VNET_FRAME_MAX || HEADER + len > ring_max_payload(e->rp.out.size);
 }
 
+/* Who only sends never comes to its bell otherwise, and would find the descriptor readable for ever. */
 void ring_end_want_room(struct ring_end *e, uint32_t len)
 {
 	e->room_wanted = HEADER + len;
-	look_for_room(e);
+	ring_end_wake(e);
+	hear(e);
+	(void)ring_end_rest(e);
 }
 
 /* The end that had the number SERIAL is still in the set. */

@@ -33,7 +33,6 @@ struct ring_end {
 	uint64_t serial;                   /* among all that have ever been in the set */
 	bool server;
 	bool awake, rung, written, used;
-	bool held;            /* consumed records stay; the owner releases them itself */
 	bool deaf;            /* nobody has the other end of its doorbell any more */
 	bool stalled;         /* it was waited for in vain, and took nothing since */
 	uint32_t room_wanted; /* bytes that a batch waits for; 0: none does */
@@ -48,6 +47,7 @@ struct ring_set {
 	int more;  /* owned eventfd; -1: not started */
 	int timer; /* owned */
 	bool more_set, timer_set;
+	bool pending; /* the owner has more for the host */
 	bool room; /* the host was promised to be woken for room, and there is */
 	struct ring_end *awake;   /* whose turn it is; NULL: all sleep */
 	unsigned num_awake, num_rung;
