@@ -38,13 +38,6 @@ static void tap_close(struct vde_switch *sw, struct endpoint *ep)
 	(void)ep;
 }
 
-static const struct endpoint_class tap_class = {
-	.module = "tuntap",
-	.transport = "tap",
-	.write = tap_write,
-	.close = tap_close,
-};
-
 static unsigned tap_read_batch(struct vde_switch *sw, struct endpoint *ep, bool *ret_lost)
 {
 	uint32_t len[FORWARD_BATCH];
@@ -84,6 +77,31 @@ static void tap_ready(struct loop *loop, void *object, int fd, uint32_t events)
 }
 
 static const struct loop_class tap_data_class = { "tap", tap_ready };
+
+static int tap_unpack(struct vde_switch *sw, const struct endpoint *common,
+		      struct takeover_message *m, struct endpoint **ret)
+{
+	auto_free struct endpoint *ep = malloc(sizeof(*ep));
+	int r;
+
+	(void)m;
+	if (!ep)
+		return -ENOMEM;
+	*ep = *common;
+	ep->class = &tap_class;
+	r = loop_add(sw->loop, &tap_data_class, ep->data_fd, EPOLLIN, ep, &ep->data_ref);
+	if (r == 0)
+		*ret = TAKE_PTR(ep);
+	return r;
+}
+
+const struct endpoint_class tap_class = {
+	.module = "tuntap",
+	.transport = "tap",
+	.write = tap_write,
+	.close = tap_close,
+	.unpack = tap_unpack,
+};
 
 static int tap_device(const char *name, char ret_name[IFNAMSIZ], struct error *error)
 {
@@ -126,7 +144,7 @@ int tap_open(struct vde_switch *sw, const char *name, struct error *error)
 		return fd;
 	ep = calloc(1, sizeof(*ep));
 	if (ep) {
-		*ep = (struct endpoint){ .class = &tap_class, .id = fd, .data_fd = fd,
+		*ep = (struct endpoint){ .class = &tap_class, .id = endpoint_new_id(sw, fd), .data_fd = fd,
 					 .control_fd = -1, .data_events = EPOLLIN,
 					 .user = (uid_t)-1 };
 		(void)str_copy(ep->descr, sizeof(ep->descr), real_name);
