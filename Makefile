@@ -6,8 +6,10 @@ SHELL      := /bin/bash
 BUILD      ?= build
 MESONFLAGS ?=
 PYTHON     ?= /usr/bin/python3
-JOBS       ?= $(shell nproc)
-SUDO       := $(if $(filter 0,$(shell id -u)),,sudo)
+PREFIX     ?= /usr/local
+# Nothing, or sudo where the caller may not write below PREFIX.
+SUDO        = $(if $(DESTDIR),,$(shell d='$(PREFIX)'; \
+	while [ ! -e "$$d" ]; do d=$$(dirname "$$d"); done; [ -w "$$d" ] || echo sudo))
 
 .PHONY: help setup build run check bench fuzz install uninstall docs deb clean
 
@@ -48,13 +50,15 @@ fuzz:
 ## make install    install under PREFIX (default /usr/local) and DESTDIR
 install:
 	@tools/setup build
-	@tools/build build-install --prefix=$(or $(PREFIX),/usr/local) --buildtype=release
-	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR='$(DESTDIR)' meson install -C build-install --no-rebuild
-	@$(if $(DESTDIR),true,$(SUDO) ldconfig)
+	@tools/build build-install -Dprefix=$(PREFIX) -Dbuildtype=release \
+		-Dsysconfdir=$(if $(filter /usr,$(PREFIX)),/etc,etc)
+	@$(SUDO) env DESTDIR='$(DESTDIR)' meson install -C build-install --no-rebuild --quiet
+	@$(if $(DESTDIR),,$(if $(SUDO)$(filter 0,$(shell id -u)),$(SUDO) ldconfig))
+	@echo "installed below $(DESTDIR)$(PREFIX)"
 
 ## make uninstall  remove what make install put there
 uninstall:
-	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR='$(DESTDIR)' ninja -C build-install uninstall
+	@$(SUDO) tools/uninstall '$(PREFIX)' '$(DESTDIR)'
 
 ## make docs       manual pages in build/docs/man
 docs:

@@ -92,8 +92,6 @@ def run(command, limit, env=None, capture=False):
 def build(directory, *options, compiler="gcc"):
     """Configures and builds once in a run; True when that went well."""
     start = time.monotonic()
-    if os.path.exists(os.path.join(ROOT, directory, "build.ninja")):
-        run(["meson", "configure", directory, "-Dwerror=true"], BUILD_LIMIT)
     status, _ = run(["tools/build", directory, "-Dwerror=true", *options], BUILD_LIMIT,
                     {"CC": compiler})
     print(f"{directory}: {time.monotonic() - start:.0f} s", flush=True)

@@ -11,6 +11,15 @@
  */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
 
+/* The same while LEN bytes are copied from FROM to TO (which do not overlap), in one pass. */
+uint64_t checksum_copy(uint64_t sum, void *to, const void *from, size_t len);
+
+/* The same sum in 33 bits: small numbers (words as they are in memory) may just be added to it. */
+static inline uint64_t checksum_fold(uint64_t sum)
+{
+	return (sum >> 32) + (sum & 0xffffffff);
+}
+
 /* Folds SUM and complements it; the value is stored as it is (network byte order in memory). */
 uint16_t checksum_finish(uint64_t sum);
 

@@ -60,8 +60,9 @@ struct vde_ring_header {
 _Static_assert(sizeof(struct vde_ring_header) == 32, "ring message header");
 
 /*
- * Features. The plug's offload features say what it takes; what it sends is bound by what the switch
- * has accepted. Without any, frames are complete and at most max_frame long.
+ * Features. What the plug offers is what it takes; it may change that later by a notice. What it
+ * sends is bound by what the switch has accepted. Without any, frames are complete and at most
+ * max_frame long.
  */
 enum vde_ring_feature {
 	VDE_RING_F_CSUM = 1 << 0,  /* frames whose checksum is to be completed (VNET_NEEDS_CSUM) */
@@ -130,6 +131,20 @@ int vde_ring_parse(const void *data, size_t len, struct vde_ring_message_parts *
 
 /* Appends the message to OUT: the header, and an item for each field that is said. */
 void vde_ring_build(const struct vde_ring_message_parts *parts, struct strbuf *out);
+
+/*
+ * A record of type RING_NOTICE from the plug. Kinds that are unknown are skipped.
+ */
+enum vde_ring_notice_kind {
+	VDE_RING_NOTICE_FEATURES = 1, /* value: from now on the plug takes these */
+};
+
+struct vde_ring_notice {
+	uint32_t kind;
+	uint32_t reserved; /* 0 */
+	uint64_t value;
+};
+_Static_assert(sizeof(struct vde_ring_notice) == 16, "notice record");
 
 /* What stands before a frame in a record. The numbers are virtio's, in host byte order. */
 struct vde_ring_frame {

@@ -71,6 +71,24 @@ static void carries(void **state)
 	assert_int_equal(ours(data, sizeof(data)), 0xfffe);
 }
 
+static void copied(void **state)
+{
+	uint8_t data[400], copy[420], untouched[20];
+	uint64_t random = 5;
+
+	(void)state;
+	memset(untouched, 0xa5, sizeof(untouched));
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(test_random(&random) >> 40);
+	for (size_t len = 0; len <= sizeof(data) - 3; len++) {
+		memset(copy, 0xa5, sizeof(copy));
+		assert_int_equal(be16toh(checksum_finish(checksum_copy(0, copy + 1, data + 3, len))),
+				 naive(data + 3, len));
+		assert_memory_equal(copy + 1, data + 3, len);
+		assert_memory_equal(copy + 1 + len, untouched, 10);
+	}
+}
+
 static void in_pieces(void **state)
 {
 	uint8_t data[101];
@@ -93,6 +111,7 @@ int main(void)
 		cmocka_unit_test(known_values),
 		cmocka_unit_test(random_data_lengths_and_alignments),
 		cmocka_unit_test(carries),
+		cmocka_unit_test(copied),
 		cmocka_unit_test(in_pieces),
 	};
 

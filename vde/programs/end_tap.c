@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * With headers (tap->vnet) the kernel hands over up to 64 KiB of a TCP stream in one read(2), which
- * is cut into frames for the network, and takes as much in one write(2), which is joined from the
- * frames of one turn. That, and not the copying, is what the speed comes from: a frame then costs
+ * With headers (tap->vnet) the kernel hands over up to 64 KiB of a TCP or UDP stream in one read(2),
+ * which is cut into frames for the network, and takes as much in one writev(2), which is joined from
+ * the frames of one turn. That, and not the copying, is what the speed comes from: a frame then costs
  * one system call at the network's side and a fraction of one here.
  *
  * An interface that is down refuses frames (EIO): they are dropped, as a cable in an unpowered card
@@ -16,8 +16,18 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "wire/coalesce.h"
-#include "wire/segment.h"
+#include "vde/plug/offload.h"
+
+#define BATCH_FRAMES 64
+#define BATCH_BYTES  (2 * VNET_FRAME_MAX)
+
+/* Frames that may still be joined, kept until the end of the turn. */
+struct batch {
+	unsigned frames;
+	size_t bytes;
+	struct offload_frame frame[BATCH_FRAMES];
+	uint8_t data[BATCH_BYTES];
+};
 
 struct end_tap {
 	struct relay_end end;
@@ -25,18 +35,49 @@ struct end_tap {
 	bool vnet;
 	struct segment segment; /* of what is in `frame` */
 	uint8_t frame[VNET_FRAME_MAX];
-	struct coalesce coalesce;
+	struct offload_join *join; /* owned; NULL without vnet */
+	struct batch batch;
 };
 
-static void end_tap_write(void *context, const struct vnet_header *vnet, const uint8_t *frame,
-			  size_t len)
+static void end_tap_emit(void *context, const struct offload_out *out)
 {
 	struct end_tap *tap = context;
-	struct vnet_header header = *vnet;
-	struct iovec parts[] = { { &header, sizeof(header) }, { (void *)(uintptr_t)frame, len } };
+	struct vnet_header header = out->vnet;
+	struct iovec parts[1 + OFFLOAD_JOIN_MAX + OFFLOAD_PIECES];
 
-	if (writev(tap->fd, parts, ARRAY_SIZE(parts)) < 0)
+	parts[0] = (struct iovec){ &header, sizeof(header) };
+	memcpy(parts + 1, out->iov, out->count * sizeof(*parts));
+	if (writev(tap->fd, parts, (int)out->count + 1) < 0)
+		tap->end.counters.dropped += out->segments;
+}
+
+static void end_tap_flush_batch(struct end_tap *tap)
+{
+	offload_join_flush(tap->join);
+	tap->batch.frames = 0;
+	tap->batch.bytes = 0;
+}
+
+static void end_tap_join(struct end_tap *tap, const struct relay_frame *frame)
+{
+	static const struct offload_tag keep = { OFFLOAD_KEEP };
+	struct batch *batch = &tap->batch;
+	uint8_t *data;
+
+	if (frame->len > VNET_FRAME_MAX) {
 		tap->end.counters.dropped++;
+		return;
+	}
+	if (batch->frames == BATCH_FRAMES || frame->len > sizeof(batch->data) - batch->bytes)
+		end_tap_flush_batch(tap);
+	data = batch->data + batch->bytes;
+	memcpy(data, frame->data, frame->len);
+	if (offload_check(&batch->frame[batch->frames], data, frame->len, NULL) < 0) {
+		tap->end.counters.dropped++;
+		return;
+	}
+	batch->bytes += frame->len;
+	offload_join_add(tap->join, &batch->frame[batch->frames++], &keep);
 }
 
 static int end_tap_send(struct relay_end *end, const struct relay_frame *frame)
@@ -44,7 +85,7 @@ static int end_tap_send(struct relay_end *end, const struct relay_frame *frame)
 	struct end_tap *tap = container_of(end, struct end_tap, end);
 
 	if (tap->vnet)
-		coalesce_add(&tap->coalesce, frame->data, frame->len);
+		end_tap_join(tap, frame);
 	else if (write(tap->fd, frame->data, frame->len) < 0)
 		end->counters.dropped++;
 	return 0;
@@ -55,7 +96,7 @@ static int end_tap_flush(struct relay_end *end)
 	struct end_tap *tap = container_of(end, struct end_tap, end);
 
 	if (tap->vnet)
-		coalesce_flush(&tap->coalesce);
+		end_tap_flush_batch(tap);
 	return 0;
 }
 
@@ -97,6 +138,7 @@ static void end_tap_free(struct relay_end *end)
 	struct end_tap *tap = container_of(end, struct end_tap, end);
 
 	(void)close(tap->fd);
+	offload_join_free(tap->join);
 	free(tap);
 }
 
@@ -110,12 +152,24 @@ static const struct relay_end_class end_tap_class = {
 
 int end_tap_new(struct tap *tap, const char *title, struct relay_end **ret)
 {
+	uint64_t features = VDE_RING_F_CSUM | VDE_RING_F_TSO4 | VDE_RING_F_TSO6 |
+			    (tap->uso ? VDE_RING_F_USO : 0);
 	struct end_tap *made = malloc(sizeof(*made)); /* large: what is not used is not touched */
+	int r;
 
 	if (!made)
 		return -ENOMEM;
+	made->join = NULL;
+	if (tap->vnet) {
+		r = offload_join_new(features, end_tap_emit, made, &made->join);
+		if (r < 0) {
+			free(made);
+			return r;
+		}
+	}
 	segment_clear(&made->segment);
-	coalesce_init(&made->coalesce, end_tap_write, made);
+	made->batch.frames = 0;
+	made->batch.bytes = 0;
 	made->vnet = tap->vnet;
 	made->fd = TAKE_FD(tap->fd);
 	made->end = (struct relay_end){

@@ -13,6 +13,12 @@
 #include "base/io.h"
 #include "wire/vnet.h"
 
+/* Linux 6.2; older headers lack them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
 /* Why the device could not be opened, and what helps. */
 static const struct open_remedy {
 	int code;
@@ -74,12 +80,13 @@ static int tap_attach(int fd, const char *name, short flags, struct ifreq *ifr, 
 }
 
 /* Lets the kernel hand over super-frames; what it does not know is left out. */
-static void tap_offload(int fd)
+static void tap_offload(struct tap *tap)
 {
-	unsigned wanted = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	unsigned wanted = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, ecn = wanted | TUN_F_TSO_ECN;
 
-	if (ioctl(fd, TUNSETOFFLOAD, wanted | TUN_F_TSO_ECN) < 0)
-		(void)ioctl(fd, TUNSETOFFLOAD, wanted); /* without it, frames come cut already */
+	tap->uso = ioctl(tap->fd, TUNSETOFFLOAD, ecn | TUN_F_USO4 | TUN_F_USO6) == 0;
+	if (!tap->uso && ioctl(tap->fd, TUNSETOFFLOAD, ecn) < 0)
+		(void)ioctl(tap->fd, TUNSETOFFLOAD, wanted); /* without it, frames come cut already */
 }
 
 static int tap_describe(struct tap *tap, struct error *error)
@@ -134,7 +141,7 @@ int tap_open(const char *name, struct tap *ret, struct error *error)
 		else if (ioctl(ret->fd, TUNSETVNETHDRSZ, &header_len) < 0)
 			r = error_set_errno(error, errno, "cannot set up the interface '%s'", name);
 		else
-			tap_offload(ret->fd);
+			tap_offload(ret);
 	}
 	if (r == 0)
 		r = tap_describe(ret, error);

@@ -14,6 +14,7 @@ struct tap {
 	uint8_t mac[6];
 	int index;
 	bool vnet;       /* each frame stands behind a struct vnet_header */
+	bool uso;        /* UDP super-frames, too (Linux 6.2) */
 	bool persistent; /* the interface was there before and stays */
 };
 

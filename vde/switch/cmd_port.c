@@ -250,6 +250,8 @@ void command_json_counters(struct json *j, const char *key, const struct counter
 	json_uint(j, "in_bytes", counters->in.bytes);
 	json_uint(j, "out_packets", counters->out.packets);
 	json_uint(j, "out_bytes", counters->out.bytes);
+	json_uint(j, "super_in", counters->super_in);
+	json_uint(j, "super_out", counters->super_out);
 	json_object(j, "drops");
 	for (int reason = 0; reason < DROP_NUM_REASONS; reason++)
 		json_uint(j, drop_reason_name(reason), counters->drops[reason]);

@@ -420,14 +420,29 @@ static int control_set_dir(const struct control *control, struct error *error)
 	return 0;
 }
 
+/* Not a file, and not a directory that all share, as /tmp: its permissions are going to change. */
+static bool is_private_dir(const char *dir)
+{
+	struct stat st;
+
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) && !(st.st_mode & S_ISVTX);
+}
+
 static int control_make_dir(struct control *control, const char *dir, struct error *error)
 {
 	struct vde_switch *sw = control->sw;
 
 	if (mkdir(dir, 0700) == 0)
 		control->made_dir = true;
+	else if (errno == ENOENT)
+		return error_set_errno(error, ENOENT, "cannot make the control directory '%s' (the one "
+				       "that it is to be in has to exist)", dir);
 	else if (errno != EEXIST)
-		return error_set_errno(error, errno, "cannot make the control directory '%s'", dir);
+		return error_set_errno(error, errno, "cannot make the control directory '%s' (choose "
+				       "another with -s)", dir);
+	else if (!is_private_dir(dir))
+		return error_set(error, ENOTDIR, "'%s' is not a directory that a switch can have for "
+				 "itself; choose another with -s", dir);
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);

@@ -16,12 +16,14 @@
 
 #define FLUSH_BATCH 64
 
-void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes)
+void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super)
 {
 	ep->counters.out.packets += frames;
 	ep->counters.out.bytes += bytes;
 	ep->port->counters.out.packets += frames;
 	ep->port->counters.out.bytes += bytes;
+	ep->counters.super_out += super;
+	ep->port->counters.super_out += super;
 }
 
 void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason)
@@ -58,7 +60,7 @@ static void endpoint_enqueue(struct vde_switch *sw, struct endpoint *ep, const s
 		endpoint_count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
 		return;
 	}
-	endpoint_count_out(ep, 1, len);
+	endpoint_count_out(ep, 1, len, 0);
 	endpoint_watch(ep, EPOLLIN | EPOLLOUT);
 }
 
@@ -91,7 +93,7 @@ static unsigned endpoint_write_now(struct endpoint *ep, struct mmsghdr *msgs, un
 			continue;
 		}
 		for (int i = 0; i < n && !counted; i++)
-			endpoint_count_out(ep, 1, msgs[done + (unsigned)i].msg_len);
+			endpoint_count_out(ep, 1, msgs[done + (unsigned)i].msg_len, 0);
 		done += (unsigned)n;
 	}
 	return done;

@@ -29,13 +29,11 @@ struct endpoint_class {
 	/* Called once when the endpoint goes, before it is freed: sockets, names. */
 	void (*close)(struct vde_switch *sw, struct endpoint *ep);
 	/*
-	 * For a takeover (takeover.h, which tells how a class is added). Both processes have pack() and
-	 * unpack(), or neither: then a takeover is refused while there is such an endpoint.
-	 *
-	 * pack() appends what unpack() needs beside what all endpoints have: descriptors, and numbers as
-	 * ITEM_CLASS. unpack() makes the endpoint from COMMON, whose fields down to max_out are filled in,
-	 * and puts its descriptors in the loop; it neither reads nor writes anything. On success it owns
-	 * what COMMON has. NULL: nothing beside that, both.
+	 * For a takeover (takeover.h tells how a class is added). pack() appends what unpack() needs beside
+	 * what all endpoints have: descriptors, and numbers as ITEM_CLASS; NULL: nothing. unpack() makes the
+	 * endpoint of COMMON (what all have; `class` is not set) and puts its descriptors in the loop; it
+	 * neither reads nor writes anything. On success it owns what COMMON has. NULL: a takeover is refused
+	 * while there is such an endpoint.
 	 */
 	void (*pack)(const struct endpoint *ep, struct takeover_message *m);
 	int (*unpack)(struct vde_switch *sw, const struct endpoint *common, struct takeover_message *m,
@@ -58,7 +56,8 @@ struct endpoint {
 	char *path;        /* of its data socket in the switch directory, owned; NULL: none */
 	struct outq queue; /* what it did not take yet */
 	uint32_t max_in;   /* bytes of the largest frame that it may send; 0: the switch's */
-	uint32_t max_out;  /* and that it is sent */
+	uint32_t max_out;  /* and that it is sent, super-frames apart */
+	uint64_t takes;    /* VDE_RING_F_...: work that it takes along with frames; needs flush() */
 	struct counters counters;
 
 	/* Of forward.c: this batch's share, indexes into the batch with a bit for the tag. */
@@ -98,7 +97,7 @@ void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *
 void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
 
 /* For flush(): what was taken, and what was not. */
-void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes);
+void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super);
 void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason);
 
 /* Writable again: empties the queue as far as possible. */

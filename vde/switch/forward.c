@@ -9,10 +9,8 @@
  *	learned     unicast sources, where the spanning tree allows it
  *	delivered   to the learned port, else to all forwarding ports of the VLAN but its own
  *
- * "Delivered" only notes the frame's index with each endpoint; when the whole batch is done, each
- * endpoint concerned writes its share in one system call, straight from the buffers the frames
- * were read into. A tag that has to come or go is a matter of which pieces are gathered: bytes
- * are never moved. What the kernel does not take is copied to the endpoint's queue.
+ * How a frame leaves is told in forward_out.c. What an endpoint does not take at once is copied to its
+ * queue, or dropped and counted.
  *
  * A hub repeats to every active port but its own and port 0, without looking at anything.
  */
@@ -27,18 +25,14 @@
 #include "base/parse.h"
 #include "vde/switch/capture.h"
 #include "vde/switch/debug.h"
+#include "vde/switch/forward_internal.h"
 #include "vde/switch/mactable.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
 #include "vde/switch/vlan.h"
 #include "wire/bpdu.h"
 
-#define ADDRESSES_SIZE   (2 * ETHER_ADDR_SIZE)
-#define PENDING_TAGGED   0x40 /* the frame leaves with a tag */
-#define PENDING_INDEX    0x3f
-
-_Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
-_Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
+#define ADDRESSES_SIZE (2 * ETHER_ADDR_SIZE)
 
 /* --- the MAC table's time and events -------------------------------------------------- */
 
@@ -135,10 +129,24 @@ void forward_gc_restart(struct vde_switch *sw)
 
 /* --- memory --------------------------------------------------------------------------- */
 
+/* Memory that is there when it is touched. NULL: none. */
+static void *forward_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void forward_return(void *memory, size_t size)
+{
+	if (memory)
+		(void)munmap(memory, size);
+}
+
 int forward_new(struct vde_switch *sw)
 {
 	struct forward *f = calloc(1, sizeof(*f));
-	void *buffers;
 	uint64_t seed;
 
 	if (!f)
@@ -147,16 +155,11 @@ int forward_new(struct vde_switch *sw)
 	f->gc.fire = forward_gc;
 	/* The odd 128 spread the buffers' first lines over the sets of the processor's cache. */
 	f->buffer_size = (((size_t)sw->settings.max_frame + 1 + 63) & ~(size_t)63) + 128;
-	buffers = mmap(NULL, f->buffer_size * FORWARD_BATCH, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (buffers == MAP_FAILED) {
-		free(f);
-		return -ENOMEM;
-	}
-	f->buffers = buffers;
-	f->scratch = malloc(OUTQ_FRAME_MAX);
+	f->buffers = forward_memory(f->buffer_size * FORWARD_BATCH);
+	f->cut.pieces = forward_memory(FORWARD_CUT_MAX * sizeof(struct offload_piece));
+	f->scratch = forward_memory(OUTQ_FRAME_MAX);
 	sw->forward = f;
-	if (!f->scratch)
+	if (!f->buffers || !f->cut.pieces || !f->scratch)
 		return -ENOMEM;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = clock_now();
@@ -173,8 +176,9 @@ void forward_free(struct vde_switch *sw)
 	if (!f)
 		return;
 	loop_timer_cancel(sw->loop, &f->gc);
-	(void)munmap(f->buffers, f->buffer_size * FORWARD_BATCH);
-	free(f->scratch);
+	forward_return(f->buffers, f->buffer_size * FORWARD_BATCH);
+	forward_return(f->cut.pieces, FORWARD_CUT_MAX * sizeof(struct offload_piece));
+	forward_return(f->scratch, OUTQ_FRAME_MAX);
 	free(f);
 	sw->forward = NULL;
 }
@@ -182,161 +186,6 @@ void forward_free(struct vde_switch *sw)
 uint8_t *forward_buffer(struct forward *f, unsigned i)
 {
 	return f->buffers + f->buffer_size * i;
-}
-
-/* --- output --------------------------------------------------------------------------- */
-
-unsigned forward_pieces(const struct frame *frame, bool leaves_tagged,
-			struct iovec iov[FORWARD_PIECES], unsigned *ret_len)
-{
-	unsigned count = 0, from = 0;
-
-	*ret_len = frame->len;
-	if (frame->tagged != leaves_tagged) {
-		iov[count++] = (struct iovec){ frame->head, ADDRESSES_SIZE };
-		from = ADDRESSES_SIZE;
-		if (leaves_tagged) {
-			iov[count++] = (struct iovec){ (void *)frame->tag, ETHER_TAG_SIZE };
-			*ret_len += ETHER_TAG_SIZE;
-		} else {
-			from += ETHER_TAG_SIZE;
-			*ret_len -= ETHER_TAG_SIZE;
-		}
-	}
-	if (frame->body == frame->head + frame->head_len) {
-		iov[count++] = (struct iovec){ frame->head + from, frame->len - from };
-		return count;
-	}
-	iov[count++] = (struct iovec){ frame->head + from, frame->head_len - from };
-	if (frame->len > frame->head_len)
-		iov[count++] = (struct iovec){ (void *)frame->body, frame->len - frame->head_len };
-	return count;
-}
-
-const struct frame *forward_share(const struct forward *f, const struct endpoint *ep, unsigned i,
-				  bool *ret_tagged)
-{
-	*ret_tagged = ep->pending[i] & PENDING_TAGGED;
-	return &f->frames[ep->pending[i] & PENDING_INDEX];
-}
-
-/* The frame in one piece, for those who cannot take it in more. */
-static uint8_t *frame_whole(struct forward *f, const struct frame *frame)
-{
-	if (frame->body == frame->head + frame->head_len)
-		return frame->head;
-	memcpy(mempcpy(f->scratch, frame->head, frame->head_len), frame->body,
-	       frame->len - frame->head_len);
-	return f->scratch;
-}
-
-/* The share of an endpoint whose class takes messages. */
-static void flush_messages(struct vde_switch *sw, struct endpoint *ep)
-{
-	struct mmsghdr msgs[FORWARD_BATCH];
-	struct iovec iov[FORWARD_BATCH * FORWARD_PIECES];
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < ep->num_pending; i++) {
-		struct iovec *pieces = &iov[count * FORWARD_PIECES];
-		bool tagged;
-		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
-		unsigned len, num_pieces = forward_pieces(frame, tagged, pieces, &len);
-
-		if (len > ep->max_out) {
-			endpoint_count_drop(ep, DROP_OVERSIZE);
-			continue;
-		}
-		msgs[count++] = (struct mmsghdr){
-			.msg_hdr = { .msg_iov = pieces, .msg_iovlen = num_pieces }, .msg_len = len
-		};
-	}
-	endpoint_write(sw, ep, msgs, count);
-}
-
-static void forward_flush(struct vde_switch *sw)
-{
-	struct endpoint *ep = sw->forward->dirty;
-
-	sw->forward->dirty = NULL;
-	while (ep) {
-		struct endpoint *next = ep->next_dirty;
-
-		ep->dirty = false;
-		if (!ep->gone && ep->class->flush)
-			ep->class->flush(sw, ep);
-		else if (!ep->gone)
-			flush_messages(sw, ep);
-		ep->num_pending = 0;
-		ep = next;
-	}
-}
-
-/* A plug-in wants to see (and may change or refuse) what leaves: one frame at a time, copied. */
-static void deliver_through_plugin(struct vde_switch *sw, struct port *port,
-				   const struct frame *frame, bool tagged)
-{
-	struct iovec iov[FORWARD_PIECES];
-	unsigned len, count = forward_pieces(frame, tagged, iov, &len);
-	uint8_t *at = sw->forward->scratch;
-	int passed;
-
-	for (unsigned i = 0; i < count; i++)
-		at = mempcpy(at, iov[i].iov_base, iov[i].iov_len);
-	passed = plugin_host_packet(sw, true, port->number, sw->forward->scratch, (int)len);
-	if (passed <= 0)
-		return;
-	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port)
-		endpoint_send(sw, ep, sw->forward->scratch, (size_t)passed);
-}
-
-static void deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
-{
-	struct forward *f = sw->forward;
-	const struct frame *frame = &f->frames[index];
-
-	if (capture_wants(sw, port))
-		capture_frame(sw, port, CAPTURE_OUT, frame_whole(f, frame), frame->len);
-	if (plugin_host_wants_packets(sw, true)) {
-		deliver_through_plugin(sw, port, frame, tagged);
-		return;
-	}
-	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		ep->pending[ep->num_pending++] = (uint8_t)(index | (tagged ? PENDING_TAGGED : 0));
-		if (ep->dirty)
-			continue;
-		ep->dirty = true;
-		ep->next_dirty = f->dirty;
-		f->dirty = ep;
-	}
-}
-
-static void frame_set(struct frame *frame, uint8_t *data, uint32_t len)
-{
-	frame->head = data;
-	frame->head_len = MIN(len, FORWARD_HEAD);
-	frame->body = data + frame->head_len;
-	frame->len = len;
-	frame->tagged = false;
-}
-
-void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *vlan,
-		  const void *data, size_t len)
-{
-	struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(vlan->id) };
-	struct iovec iov[FORWARD_PIECES];
-	struct mmsghdr msg = { .msg_hdr = { .msg_iov = iov } };
-	struct frame frame;
-
-	frame_set(&frame, (uint8_t *)data, (uint32_t)len);
-	memcpy(frame.tag, &tag, sizeof(tag));
-	if (capture_wants(sw, port))
-		capture_frame(sw, port, CAPTURE_OUT, data, len);
-	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		msg.msg_hdr.msg_iovlen =
-			forward_pieces(&frame, vlan_is_tagged(vlan, port->number), iov, &msg.msg_len);
-		endpoint_write(sw, ep, &msg, 1);
-	}
 }
 
 /* --- input ---------------------------------------------------------------------------- */
@@ -347,10 +196,11 @@ static void drop_in(struct endpoint *ep, enum drop_reason reason)
 	ep->port->counters.drops[reason]++;
 }
 
-static void count_in(struct counters *counters, size_t len)
+static void count_in(struct counters *counters, const struct frame *frame)
 {
-	counters->in.packets++;
-	counters->in.bytes += len;
+	counters->in.packets += frame->segments;
+	counters->in.bytes += frame->wire_bytes;
+	counters->super_in += frame->segments > 1;
 }
 
 /* The VLAN a frame belongs to, with frame->tagged, vlan and tag filled; NULL: it has none here. */
@@ -372,11 +222,8 @@ static struct vlan *classify(struct vde_switch *sw, const struct port *port, str
 		return NULL;
 	frame->tagged = info->tagged;
 	frame->vlan = id;
-	if (!info->tagged) {
-		struct ether_tag tag = { htobe16(ETHER_TYPE_VLAN), htobe16(id) };
-
-		memcpy(frame->tag, &tag, sizeof(tag));
-	}
+	if (!info->tagged)
+		frame_set_push(frame, id);
 	return vlan;
 }
 
@@ -409,9 +256,12 @@ static void learn(struct vde_switch *sw, const struct port *port, uint16_t vlan,
 static void deliver_in_vlan(struct vde_switch *sw, struct vlan *vlan, unsigned number,
 			    unsigned index)
 {
-	vlan->counters.out.packets++;
-	vlan->counters.out.bytes += sw->forward->frames[index].len;
-	deliver(sw, sw->ports[number], index, vlan_is_tagged(vlan, number));
+	const struct frame *frame = &sw->forward->frames[index];
+
+	vlan->counters.out.packets += frame->segments;
+	vlan->counters.out.bytes += frame->wire_bytes;
+	vlan->counters.super_out += frame->segments > 1;
+	forward_deliver(sw, sw->ports[number], index, vlan_is_tagged(vlan, number));
 }
 
 static void flood(struct vde_switch *sw, struct vlan *vlan, unsigned from, unsigned index)
@@ -425,7 +275,7 @@ static void flood_hub(struct vde_switch *sw, unsigned from, unsigned index)
 {
 	for (unsigned number = 1; number <= sw->num_ports; number++)
 		if (number != from && sw->ports[number] && port_active(sw->ports[number]))
-			deliver(sw, sw->ports[number], index, sw->forward->frames[index].tagged);
+			forward_deliver(sw, sw->ports[number], index, sw->forward->frames[index].tagged);
 }
 
 /* Where a frame goes: a port, or -1: to all. Learns its source on the way. */
@@ -467,7 +317,7 @@ static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct v
 		vlan->counters.drops[DROP_STATE]++;
 		return;
 	}
-	count_in(&vlan->counters, frame->len);
+	count_in(&vlan->counters, frame);
 	if (to < 0)
 		flood(sw, vlan, ep->port->number, index);
 	else if ((unsigned)to != ep->port->number)
@@ -480,6 +330,9 @@ static bool admit_through_plugin(struct vde_switch *sw, struct endpoint *ep, str
 	struct forward *f = sw->forward;
 	uint8_t *data = frame_whole(f, frame);
 	int len;
+
+	if (frame->work) /* it is shown, and may be refused, but not changed */
+		return plugin_host_packet(sw, false, ep->port->number, data, (int)frame->len) > 0;
 
 	if (data == f->scratch) { /* it has to stay while the batch lasts */
 		data = forward_buffer(f, (unsigned)(frame - f->frames));
@@ -498,7 +351,7 @@ static bool admit_through_plugin(struct vde_switch *sw, struct endpoint *ep, str
 /* What concerns a frame before the switch looks into it; false: it goes no further. */
 static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *frame)
 {
-	if (frame->len > ep->max_in) {
+	if (frame->wire_bytes / frame->segments > ep->max_in) {
 		drop_in(ep, DROP_OVERSIZE);
 		return false;
 	}
@@ -506,8 +359,8 @@ static bool admit(struct vde_switch *sw, struct endpoint *ep, struct frame *fram
 		drop_in(ep, DROP_SHORT);
 		return false;
 	}
-	count_in(&ep->counters, frame->len);
-	count_in(&ep->port->counters, frame->len);
+	count_in(&ep->counters, frame);
+	count_in(&ep->port->counters, frame);
 	if (capture_wants(sw, ep->port))
 		capture_frame(sw, ep->port, CAPTURE_IN, frame_whole(sw->forward, frame), frame->len);
 	return !plugin_host_wants_packets(sw, false) || admit_through_plugin(sw, ep, frame);
@@ -538,16 +391,43 @@ static void forward_frame(struct vde_switch *sw, struct endpoint *ep, unsigned i
 	forward_in_vlan(sw, ep, vlan, &info, index);
 }
 
-void forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len)
+/* A frame with work left: its headers are checked, and copied. */
+static int forward_put_work(struct forward *f, unsigned i, const uint8_t *data, uint32_t len,
+			    const struct vnet_header *vnet)
+{
+	struct offload_frame *work = &f->works[i];
+	struct frame *frame = &f->frames[i];
+	int r = offload_check(work, data, len, vnet);
+
+	if (r < 0)
+		return r;
+	frame->head = offload_head(work);
+	frame->head_len = work->head_len;
+	frame->body = work->rest;
+	frame->len = work->len;
+	frame->segments = work->segments;
+	frame->wire_bytes = work->wire_bytes;
+	frame->work = work->kind == OFFLOAD_PLAIN ? NULL : work;
+	frame->tagged = false;
+	return 0;
+}
+
+int forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len,
+		const struct vnet_header *vnet)
 {
 	struct frame *frame = &f->frames[i];
 
+	if (vnet->flags || vnet->gso_type)
+		return forward_put_work(f, i, data, len, vnet);
 	frame->head = f->heads[i];
 	frame->head_len = MIN(len, FORWARD_HEAD);
 	frame->body = data + frame->head_len;
-	frame->len = len;
+	frame->len = frame->wire_bytes = len;
+	frame->segments = 1;
+	frame->work = NULL;
 	frame->tagged = false;
 	memcpy(frame->head, data, frame->head_len);
+	return 0;
 }
 
 void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
@@ -556,6 +436,7 @@ void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
 
 	f->mac_now = forward_mac_now(sw);
 	f->last.valid = false;
+	f->cut.frame = NULL;
 	for (unsigned i = 0; i < count; i++)
 		forward_frame(sw, ep, i);
 	forward_flush(sw);

@@ -3,24 +3,37 @@
 #pragma once
 
 #include "base/log.h"
+#include "vde/plug/offload.h"
 #include "vde/switch/endpoint.h"
 
 #define FORWARD_BATCH  64 /* frames read and delivered together */
 #define FORWARD_HEAD   64 /* bytes of a frame that are private when the rest is not */
-#define FORWARD_PIECES 4  /* that a frame is gathered from at most */
+#define FORWARD_PIECES OFFLOAD_PIECES
+#define FORWARD_CUT_MAX 1400 /* segments of the largest super-frame with the smallest gso_size */
 
 /*
  * One frame of the batch: its first head_len bytes are private to the switch, and cover addresses, tag
- * and type; the body may lie in a ring, where its sender can still change it.
+ * and type; the body may lie in a ring, where its sender can still change it. A frame that leaves work
+ * to whoever carries it (a super-frame, an unfinished checksum) is looked at through `work`.
  */
 struct frame {
 	uint8_t *head;
 	const uint8_t *body;
 	uint32_t head_len;
-	uint32_t len;  /* of both */
-	bool tagged;   /* it came with an 802.1Q tag */
-	uint16_t vlan; /* where it belongs */
-	uint8_t tag[ETHER_TAG_SIZE]; /* what leaves on tagged ports when it came without */
+	uint32_t len;      /* of both */
+	uint32_t segments; /* frames on the wire, and their bytes */
+	uint32_t wire_bytes;
+	struct offload_frame *work; /* NULL: a plain frame */
+	struct offload_tag push;    /* what leaves on tagged ports when it came without */
+	uint16_t vlan;              /* where it belongs */
+	bool tagged;                /* it came with an 802.1Q tag */
+};
+
+/* The pieces that one frame was cut into, for all endpoints that do not take it whole. */
+struct forward_cut {
+	const struct frame *frame; /* NULL: nothing is cut */
+	unsigned count;
+	struct offload_piece *pieces; /* owned mapping, FORWARD_CUT_MAX of them */
 };
 
 /* Buffers and the frames of one batch; owned by the switch. */
@@ -30,6 +43,8 @@ struct forward {
 	uint8_t *buffers;   /* FORWARD_BATCH of them; owned mapping */
 	struct frame frames[FORWARD_BATCH];
 	uint8_t heads[FORWARD_BATCH][FORWARD_HEAD];
+	struct offload_frame works[FORWARD_BATCH];
+	struct forward_cut cut;
 	uint8_t *scratch;       /* OUTQ_FRAME_MAX bytes for those who need a frame in one piece; owned */
 	struct endpoint *dirty; /* endpoints with a share of this batch */
 	uint32_t mac_now;       /* s, of the MAC table */
@@ -54,10 +69,12 @@ void forward_batch(struct vde_switch *sw, struct endpoint *ep, const uint32_t *l
 		   unsigned count);
 
 /*
- * Frame I of the next batch lies at DATA (LEN bytes, in a ring): its head is copied. The bytes must
- * stay until forward_frames() has returned.
+ * Frame I of the next batch lies at DATA (LEN bytes, in a ring): its head is copied. VNET (copied
+ * already) is its offload header. The bytes must stay until forward_frames() has returned.
+ * Negative: the header contradicts the frame, which is not put.
  */
-void forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len);
+int forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len,
+		const struct vnet_header *vnet);
 
 /* COUNT frames that were put came from EP. */
 void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count);
@@ -65,6 +82,9 @@ void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count);
 /* The share of EP in this batch, for the class's flush(): the I-th frame, and whether it is tagged. */
 const struct frame *forward_share(const struct forward *f, const struct endpoint *ep, unsigned i,
 				  bool *ret_tagged);
+
+/* The offload header that a frame leaves with, for an endpoint that takes it whole. */
+struct vnet_header forward_vnet(const struct frame *frame, bool leaves_tagged);
 
 /* The pieces that a frame leaves in, with or without a tag; returns how many. */
 unsigned forward_pieces(const struct frame *frame, bool leaves_tagged,

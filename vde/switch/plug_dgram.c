@@ -25,6 +25,7 @@
 #include "vde/switch/forward.h"
 
 #define BATCHES_A_TURN 4
+#define BATCHES_AT_END 64
 #define BURST_NS       (10 * NS_PER_USEC) /* frames nearer to each other are read together */
 #define SOCKET_BUFFER  (1 << 20)
 
@@ -116,6 +117,14 @@ static void plug_ready(struct loop *loop, void *object, int fd, uint32_t events)
 
 static const struct loop_class plug_data_class = { "plug data", plug_ready };
 
+/* What a plug sent before it went is delivered; bounded, since others may have its socket, too. */
+static void plug_read_last(struct endpoint *ep)
+{
+	for (int i = 0; i < BATCHES_AT_END && !ep->gone; i++)
+		if (plug_read_batch(ep->sw, ep, ep->data_fd) == 0)
+			break;
+}
+
 /* What comes after the request means nothing; the end means that the plug is gone. */
 static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
@@ -125,8 +134,10 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 
 	(void)loop;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-	    (n < 0 && events & (EPOLLHUP | EPOLLERR)))
+	    (n < 0 && events & (EPOLLHUP | EPOLLERR))) {
+		plug_read_last(ep);
 		endpoint_close(ep->sw, ep);
+	}
 }
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };

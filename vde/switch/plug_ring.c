@@ -36,7 +36,7 @@
 #define BATCHES_A_TURN 32
 #define BATCH_BYTES    (256 * 1024) /* of frames that are taken together */
 #define TRIM_INTERVAL  (2 * NS_PER_SEC)
-#define FEATURES       UINT64_C(0)
+#define FEATURES       VDE_RING_F_ALL
 #define SPIN_LOOK      (100 * NS_PER_USEC) /* between two looks whether somebody wants the processor */
 #define SPIN_REST      (20 * NS_PER_MSEC)  /* without spinning, when somebody does */
 
@@ -146,14 +146,15 @@ static void plug_unlink_used(struct vde_switch *sw, struct plug_ring *plug)
 /* --- output ------------------------------------------------------------------------------ */
 
 /* Copies the pieces of one frame into the ring. False: it is full. */
-static bool plug_put(struct plug_ring *plug, const struct iovec *iov, unsigned count, uint32_t len)
+static bool plug_put(struct plug_ring *plug, const struct vnet_header *vnet,
+		     const struct iovec *iov, unsigned count, uint32_t len)
 {
 	uint8_t *to = ring_reserve(&plug->rp.out, (uint32_t)sizeof(struct vde_ring_frame) + len);
+	struct vde_ring_frame lead = { .vnet = *vnet };
 
 	if (!to)
 		return false;
-	memset(to, 0, sizeof(struct vde_ring_frame));
-	to += sizeof(struct vde_ring_frame);
+	to = mempcpy(to, &lead, sizeof(lead));
 	for (unsigned i = 0; i < count; i++)
 		to = mempcpy(to, iov[i].iov_base, iov[i].iov_len);
 	ring_commit(&plug->rp.out, (uint32_t)sizeof(struct vde_ring_frame) + len, RING_FRAME);
@@ -170,34 +171,37 @@ static void plug_publish(struct vde_switch *sw, struct plug_ring *plug)
 static void plug_flush(struct vde_switch *sw, struct endpoint *ep)
 {
 	struct plug_ring *plug = plug_of(ep);
-	uint64_t frames = 0, bytes = 0;
+	uint64_t frames = 0, bytes = 0, super = 0;
 
 	for (unsigned i = 0; i < ep->num_pending; i++) {
 		struct iovec iov[FORWARD_PIECES];
 		bool tagged;
 		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
+		struct vnet_header vnet = forward_vnet(frame, tagged);
 		unsigned len, count = forward_pieces(frame, tagged, iov, &len);
 
-		if (len > ep->max_out) {
+		if (len > ep->max_out && !frame->work) {
 			endpoint_count_drop(ep, DROP_OVERSIZE);
-		} else if (!plug_put(plug, iov, count, len)) {
+		} else if (!plug_put(plug, &vnet, iov, count, len)) {
 			endpoint_count_drop(ep, DROP_QUEUE_FULL);
 		} else {
-			frames++;
-			bytes += len;
+			frames += frame->segments;
+			bytes += frame->wire_bytes;
+			super += frame->segments > 1;
 		}
 	}
-	endpoint_count_out(ep, frames, bytes);
+	endpoint_count_out(ep, frames, bytes, super);
 	plug_publish(sw, plug);
 }
 
-/* Single frames that the switch itself sends: BPDUs, and what plug-ins have changed. */
+/* Frames that are made for the endpoint: pieces of a super-frame, BPDUs, what plug-ins changed. */
 static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
 {
+	static const struct vnet_header plain;
 	struct plug_ring *plug = plug_of(ep);
 	unsigned done = 0;
 
-	while (done < count && plug_put(plug, msgs[done].msg_hdr.msg_iov,
+	while (done < count && plug_put(plug, &plain, msgs[done].msg_hdr.msg_iov,
 					(unsigned)msgs[done].msg_hdr.msg_iovlen, msgs[done].msg_len))
 		done++;
 	plug_publish(ep->sw, plug);
@@ -217,11 +221,37 @@ static void plug_close(struct vde_switch *sw, struct endpoint *ep)
 
 /* --- input ------------------------------------------------------------------------------- */
 
-/* Takes one batch; returns how many frames there were. */
+/* The plug has something to say: what it takes from now on. */
+static void plug_notice(struct plug_ring *plug, const uint8_t *record, uint32_t len)
+{
+	struct cursor c = cursor_of(record, len);
+	struct vde_ring_notice notice;
+
+	if (cursor_copy(&c, &notice, sizeof(notice)) && notice.kind == VDE_RING_NOTICE_FEATURES)
+		plug->ep.takes = notice.value & FEATURES;
+}
+
+/* Puts one record's frame into the batch; false: it is none, or is dropped. */
+static bool plug_put_frame(struct vde_switch *sw, struct plug_ring *plug, unsigned i,
+			   const uint8_t *record, uint32_t len)
+{
+	struct cursor c = cursor_of(record, len);
+	struct vde_ring_frame lead;
+
+	if (!cursor_copy(&c, &lead, sizeof(lead)))
+		return false;
+	if (forward_put(sw->forward, i, c.at, (uint32_t)c.left, &lead.vnet) == 0)
+		return true;
+	plug->ep.counters.drops[DROP_OFFLOAD]++;
+	plug->ep.port->counters.drops[DROP_OFFLOAD]++;
+	return false;
+}
+
+/* Takes one batch; returns how many records there were. */
 static unsigned plug_read_batch(struct vde_switch *sw, struct plug_ring *plug)
 {
 	struct ring_consumer *in = &plug->rp.in;
-	unsigned count = 0;
+	unsigned count = 0, records = 0;
 	size_t bytes = 0;
 
 	while (count < FORWARD_BATCH && bytes < BATCH_BYTES) {
@@ -233,17 +263,18 @@ static unsigned plug_read_batch(struct vde_switch *sw, struct plug_ring *plug)
 		if (!record)
 			break;
 		ring_consume(in, len);
-		if (type != RING_FRAME || len < sizeof(struct vde_ring_frame))
-			continue;
-		len -= (uint32_t)sizeof(struct vde_ring_frame);
-		forward_put(sw->forward, count++, record + sizeof(struct vde_ring_frame), len);
+		records++;
 		bytes += len;
+		if (type == RING_FRAME)
+			count += plug_put_frame(sw, plug, count, record, len);
+		else if (type == RING_NOTICE)
+			plug_notice(plug, record, len);
 	}
 	if (count)
 		forward_frames(sw, &plug->ep, count);
 	if (!plug->ep.gone && ring_release(in))
 		ring_port_ring(&plug->rp);
-	return count;
+	return records;
 }
 
 static void plug_broken(struct vde_switch *sw, struct plug_ring *plug)
@@ -356,7 +387,7 @@ static const struct loop_class plug_control_class = { "ring control", plug_contr
 
 static int hello_check(const struct vde_ring_message_parts *hello, struct error *error)
 {
-	if (hello->required & ~(FEATURES | hello->offered))
+	if (hello->required & ~(uint64_t)FEATURES)
 		return error_set(error, EPROTONOSUPPORT, "the switch lacks a feature that is required");
 	if (hello->kind != VDE_RING_KIND_RING)
 		return error_set(error, EPROTONOSUPPORT, "the switch has no ports of this kind");
@@ -413,6 +444,7 @@ static void plug_init(struct plug_ring *plug, const struct vde_ring_message_part
 		.max_in = VNET_FRAME_MAX,
 		.max_out = hello->max_frame ? MIN(hello->max_frame, (uint32_t)VNET_FRAME_MAX)
 					    : VNET_FRAME_MAX,
+		.takes = hello->offered & FEATURES,
 	};
 	plug->again.run = plug_again;
 	(void)str_copy(plug->ep.descr, sizeof(plug->ep.descr), hello->description);
@@ -438,8 +470,8 @@ static int plug_start(struct vde_switch *sw, struct plug_ring *plug, struct port
 
 	if (r < 0)
 		return r;
-	(void)ring_sleep(&plug->rp.in); /* it is empty: nothing was said before WELCOME */
 	endpoint_attach(sw, port, &plug->ep);
+	loop_task_add(sw->loop, &plug->again); /* it may have written since WELCOME */
 	return 0;
 }
 
@@ -475,11 +507,12 @@ int plug_ring_join(struct vde_switch *sw, int *control_fd,
 	r = ring_port_make(&plug->rp, sizes, &client_fds);
 	if (r < 0)
 		return error_set_errno(error, -r, "the switch cannot make a ring");
-	welcome.required = hello->offered & FEATURES;
+	welcome.required = FEATURES;
 	welcome.offered = FEATURES;
 	welcome.port = port->number;
 	welcome.max_frame = VNET_FRAME_MAX;
 	welcome.queue_pairs = 1;
+	plug->rp.features = welcome.required;
 	r = ring_port_welcome(&plug->rp, &welcome, control_fd, &client_fds);
 	if (r < 0)
 		return error_set_errno(error, -r, "the plug does not take its rings");
@@ -532,12 +565,15 @@ static int plug_unpack_rings(struct vde_switch *sw, const struct endpoint *commo
 
 	if (r < 0 || common->control_fd < 0)
 		return -EBADMSG;
+	if (plug->rp.features & ~(uint64_t)FEATURES)
+		return -EPROTONOSUPPORT; /* the plug was told that it may send what we do not know */
 	plug->rp.memory_fd = takeover_take_fd(m);
 	plug->rp.ring_fd = takeover_take_fd(m);
 	plug->rp.bell_fd = common->data_fd;
 	plug->rp.control_fd = common->control_fd;
 	plug->ep = *common;
 	plug->ep.class = &plug_ring_class;
+	plug->ep.takes &= FEATURES;
 	plug->again.run = plug_again;
 	r = plug_resume(plug);
 	return r == 0 ? plug_watch(sw, plug) : r;

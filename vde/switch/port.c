@@ -19,6 +19,7 @@
 static const char *const drop_names[DROP_NUM_REASONS] = {
 	[DROP_SHORT] = "short",           [DROP_OVERSIZE] = "oversize",
 	[DROP_VLAN] = "vlan",             [DROP_STATE] = "state",
+	[DROP_OFFLOAD] = "offload",
 	[DROP_PLUGIN] = "plugin",         [DROP_QUEUE_FULL] = "queue_full",
 	[DROP_NO_BUFFER] = "no_buffer",   [DROP_REFUSED] = "refused",
 };

@@ -14,6 +14,7 @@ enum drop_reason {
 	DROP_OVERSIZE,   /* in or out: above the largest frame of that endpoint */
 	DROP_VLAN,       /* in: of a VLAN that the port is not in, or untagged where there is none */
 	DROP_STATE,      /* in: the spanning tree holds the port shut */
+	DROP_OFFLOAD,    /* in: its offload header contradicts the frame */
 	DROP_PLUGIN,     /* in: a plug-in of the switch refused it */
 	DROP_QUEUE_FULL, /* out: the endpoint does not read fast enough */
 	DROP_NO_BUFFER,  /* out: the memory for all queues is used up */
@@ -31,9 +32,12 @@ struct traffic {
 	uint64_t bytes;
 };
 
+/* Frames are counted as they are on the wire: a super-frame counts as what it is cut into. */
 struct counters {
 	struct traffic in;
 	struct traffic out;
+	uint64_t super_in; /* super-frames among them */
+	uint64_t super_out;
 	uint64_t drops[DROP_NUM_REASONS];
 };
 

@@ -126,7 +126,7 @@ struct takeover_mac {
 };
 
 /* Of TAKEOVER_ENDPOINT and TAKEOVER_MACS, both ways. */
-#define TAKEOVER_ENDPOINT_FIELDS 4
+#define TAKEOVER_ENDPOINT_FIELDS 5
 extern const struct takeover_field takeover_endpoint_fields[TAKEOVER_ENDPOINT_FIELDS];
 #define TAKEOVER_MACS_FIELDS 3
 extern const struct takeover_field takeover_macs_fields[TAKEOVER_MACS_FIELDS];

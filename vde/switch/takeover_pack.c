@@ -21,6 +21,7 @@ const struct takeover_field takeover_endpoint_fields[TAKEOVER_ENDPOINT_FIELDS] =
 	TAKEOVER_FIELD(struct endpoint, user),
 	TAKEOVER_FIELD(struct endpoint, max_in),
 	TAKEOVER_FIELD(struct endpoint, max_out),
+	TAKEOVER_FIELD(struct endpoint, takes),
 };
 
 const struct takeover_field takeover_macs_fields[TAKEOVER_MACS_FIELDS] = {
@@ -34,6 +35,8 @@ static const struct takeover_field counter_fields[] = {
 	TAKEOVER_FIELD(struct counters, in.bytes),
 	TAKEOVER_FIELD(struct counters, out.packets),
 	TAKEOVER_FIELD(struct counters, out.bytes),
+	TAKEOVER_FIELD(struct counters, super_in),
+	TAKEOVER_FIELD(struct counters, super_out),
 };
 
 /* --- counters -------------------------------------------------------------------------------- */
