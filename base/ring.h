@@ -239,6 +239,12 @@ bool ring_sleep(struct ring_consumer *c);
  */
 void ring_ask(struct ring_consumer *c);
 
+/*
+ * Takes back what ring_ask() or ring_sleep() has said. False: the producer has seen it, so its signal
+ * is in the doorbell or on its way; with that a consumer can count signals.
+ */
+bool ring_withdraw(struct ring_consumer *c);
+
 /* True when there is nothing to take; looks at the producer's counter. */
 bool ring_consumer_empty(struct ring_consumer *c);
 

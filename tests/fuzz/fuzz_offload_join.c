@@ -5,58 +5,72 @@
  */
 #include "fuzz.h"
 
-#include "wire/coalesce.h"
-#include "wire/segment.h"
+#include "vde/plug/offload.h"
+
+#define FRAMES_MAX 256
 
 struct counts {
 	size_t frames;
 	size_t bytes;
 };
 
-static void take(void *context, const struct vnet_header *vnet, const uint8_t *frame, size_t len)
+static void take(void *context, const struct offload_out *out)
 {
-	struct counts *out = context;
-	uint8_t *copy = malloc(len ? len : 1);
-	const uint8_t *piece;
-	struct segment s;
+	struct counts *counts = context;
+	uint8_t *copy = malloc(out->len), *at = copy;
+	struct offload_piece piece;
+	struct offload_frame of;
+	struct offload_cut cut;
 
 	FUZZ_CHECK(copy);
-	memcpy(copy, frame, len);
-	if (len < ETHER_HEADER_SIZE) { /* passed as it came, which no cutter takes */
-		FUZZ_CHECK(vnet->gso_type == VNET_GSO_NONE && vnet->flags == 0);
-		out->frames++;
-		out->bytes += len;
-	} else {
-		FUZZ_CHECK(segment_start(&s, vnet, copy, len) == 0);
-		while (segment_next(&s, &piece, &len)) {
-			out->frames++;
-			out->bytes += len;
-		}
+	for (unsigned i = 0; i < out->count; i++)
+		at = mempcpy(at, out->iov[i].iov_base, out->iov[i].iov_len);
+	FUZZ_CHECK((size_t)(at - copy) == out->len);
+	FUZZ_CHECK(offload_check(&of, copy, out->len, &out->vnet) == 0);
+	FUZZ_CHECK(of.segments == out->segments && of.wire_bytes == out->wire_bytes);
+	offload_cut_start(&cut, &of);
+	while (offload_cut_next(&cut, &piece)) {
+		counts->frames++;
+		counts->bytes += piece.len;
 	}
 	free(copy);
 }
 
+/* Bytes of a frame without padding, if it is a packet whose headers are looked at. */
+static size_t counted(const uint8_t *frame, size_t len)
+{
+	struct transport_layout l;
+
+	return transport_parse(frame, MIN(len, OFFLOAD_HEAD_PLAIN), len, false, &l) == 0 ? l.end : len;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct coalesce coalesce;
+	static struct offload_frame frames[FRAMES_MAX];
+	static const struct offload_tag keep = { OFFLOAD_KEEP };
 	struct cursor c = cursor_of(data, size);
 	struct counts in = { 0 }, out = { 0 };
+	struct offload_join *join;
+	uint8_t *copies[FRAMES_MAX];
+	size_t n = 0;
 
-	coalesce_init(&coalesce, take, &out);
-	while (c.left >= 2) {
+	FUZZ_CHECK(offload_join_new(VDE_RING_F_ALL, take, &out, &join) == 0);
+	while (c.left >= 2 && n < FRAMES_MAX) {
 		size_t wanted = cursor_be16(&c), len = MIN(wanted, c.left);
-		uint8_t *frame = malloc(len ? len : 1);
-		struct tcp_layout l;
 
-		FUZZ_CHECK(frame);
-		FUZZ_CHECK(cursor_copy(&c, frame, len));
-		coalesce_add(&coalesce, frame, len);
-		in.frames++;
-		in.bytes += tcp_parse(frame, len, false, &l) == 0 ? l.end : len;
-		free(frame);
+		copies[n] = malloc(len ? len : 1);
+		FUZZ_CHECK(copies[n] && cursor_copy(&c, copies[n], len));
+		if (offload_check(&frames[n], copies[n], len, NULL) == 0) {
+			in.frames++;
+			in.bytes += counted(copies[n], len);
+			offload_join_add(join, &frames[n], &keep);
+		}
+		n++;
 	}
-	coalesce_flush(&coalesce);
-	FUZZ_CHECK(coalesce.held == 0);
+	offload_join_flush(join);
+	offload_join_free(join);
+	while (n)
+		free(copies[--n]);
 	FUZZ_CHECK(in.frames == out.frames);
 	FUZZ_CHECK(out.bytes >= in.bytes);
 	return 0;

@@ -5,16 +5,16 @@
 #include "wire/checksum.h"
 #include "wire/segment.h"
 
-/* A piece of TCP has a right checksum, and all its headers before its payload. */
+/* A piece has a right checksum, and all its headers before its payload. */
 static void check_piece(const struct segment *s, const uint8_t *piece, size_t len)
 {
-	struct tcp_layout l;
+	struct transport_layout l;
 	uint64_t sum;
 
-	FUZZ_CHECK(tcp_parse(piece, len, false, &l) == 0);
-	FUZZ_CHECK(l.end == len && len - l.payload <= s->size && len > l.payload);
-	sum = tcp_pseudo_sum(piece, &l, len - l.tcp);
-	FUZZ_CHECK(checksum_finish(checksum_add(sum, piece + l.tcp, len - l.tcp)) == 0);
+	FUZZ_CHECK(transport_parse(piece, len, len, false, &l) == 0);
+	FUZZ_CHECK(l.end == len && len - l.payload <= s->plan.size);
+	sum = transport_pseudo_sum(piece, &l, len - l.transport);
+	FUZZ_CHECK(checksum_finish(checksum_add(sum, piece + l.transport, len - l.transport)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

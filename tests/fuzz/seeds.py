@@ -88,23 +88,41 @@ def mgmt_session():
     yield "odd_numbers", b"\0" + greeting + b"1 x\n1000000000000 x\n30x1 y\n3099 z\n1000\n3021\n"
 
 
+def packet(protocol, header, payload, version, tags, options=b"", extensions=b""):
+    """A TCP segment or UDP datagram with its checksums."""
+    body = header + payload
+    if version == 4:
+        addresses = bytes([10, 0, 0, 1, 10, 0, 0, 2])
+        ip = bytearray(frames.ipv4("10.0.0.1", "10.0.0.2", protocol, options + body)[:20])
+        ip[0] += len(options) // 4
+        ip[6:8], ip[10:12] = b"\x40\0", b"\0\0"
+        ip[10:12] = frames.internet_checksum(bytes(ip) + options).to_bytes(2, "big")
+        ip += options
+    else:
+        addresses = bytes(15) + b"\1" + bytes(15) + b"\2"
+        ip = b"\x60\0\0\0" + len(extensions + body).to_bytes(2, "big") + \
+            bytes([0 if extensions else protocol, 64]) + addresses + extensions
+    at = 16 if protocol == 6 else 6
+    pseudo = addresses + len(body).to_bytes(4, "big") + bytes([0, 0, 0, protocol])
+    total = frames.internet_checksum(pseudo + body).to_bytes(2, "big")
+    kind = frames.IPV4 if version == 4 else frames.IPV6
+    return frames.ether(frames.mac(2), frames.mac(1), bytes(ip) + body[:at] + total + body[at + 2:],
+                        kind, tags)
+
+
 def tcp(seq, payload, flags=0x10, version=4, tags=b"", options=b"\1" * 12):
     """A TCP segment with its checksums."""
     header = (b"\x03\xe8\0\x50" + seq.to_bytes(4, "big") + bytes(4) +
               bytes([(20 + len(options)) // 4 << 4, flags]) + b"\1\0" + bytes(4) + options)
-    if version == 4:
-        addresses = bytes([10, 0, 0, 1, 10, 0, 0, 2])
-        ip = bytearray(frames.ipv4("10.0.0.1", "10.0.0.2", 6, header + payload)[:20])
-        ip[6:8], ip[10:12] = b"\x40\0", b"\0\0"
-        ip[10:12] = frames.internet_checksum(bytes(ip)).to_bytes(2, "big")
-    else:
-        addresses = bytes(15) + b"\1" + bytes(15) + b"\2"
-        ip = b"\x60\0\0\0" + len(header + payload).to_bytes(2, "big") + b"\6\x40" + addresses
-    pseudo = addresses + len(header + payload).to_bytes(4, "big") + bytes([0, 0, 0, 6])
-    total = frames.internet_checksum(pseudo + header + payload).to_bytes(2, "big")
-    segment = header[:16] + total + header[18:] + payload
-    kind = frames.IPV4 if version == 4 else frames.IPV6
-    return frames.ether(frames.mac(2), frames.mac(1), bytes(ip) + segment, kind, tags)
+    return packet(6, header, payload, version, tags)
+
+
+def udp(payload, version=4, tags=b"", more=False):
+    """A UDP datagram; with more, behind IPv4 options or IPv6 extension headers."""
+    header = b"\x03\xe8\0\x35" + (8 + len(payload)).to_bytes(2, "big") + bytes(2)
+    extensions = b"\x2b\0\1\4" + bytes(4) + b"\x3c\2\4\0" + bytes(20) + b"\x11\0\1\4" + bytes(4)
+    return packet(17, header, payload, version, tags, b"\1" * 8 if more else b"",
+                  extensions if more else b"")
 
 
 def shapes():
@@ -115,10 +133,13 @@ def shapes():
             yield f"tcp{version}{name}", version, tags
 
 
+def vnet(flags, kind, size, start, offset=16):
+    """An offload header."""
+    return bytes([flags, kind]) + b"".join(
+        number.to_bytes(2, "little") for number in (start + 32, size, start, offset))
+
+
 def segment():
-    def vnet(flags, kind, size, start, offset=16):
-        return bytes([flags, kind]) + b"".join(
-            number.to_bytes(2, "little") for number in (start + 32, size, start, offset))
     for name, version, tags in shapes():
         start = 14 + len(tags) + (20 if version == 4 else 40)
         frame = tcp(4294967000, bytes(400), 0x99, version, tags)
@@ -126,13 +147,22 @@ def segment():
         yield name + "_ecn", vnet(1, 0x81 if version == 4 else 0x84, 399, start) + frame
         yield name + "_whole", vnet(1, 0, 0, start) + frame
         yield name + "_wrong", vnet(1, 4 if version == 4 else 1, 100, start) + frame
+        for suffix, more in (("", False), ("_more", True)):
+            frame = udp(bytes(400), version, tags, more)
+            yield name.replace("tcp", "udp") + suffix, vnet(1, 5, 100, start, 6) + frame
+            yield name.replace("tcp", "udp") + suffix + "_whole", vnet(1, 0, 0, start, 6) + frame
     yield "plain", vnet(0, 0, 0, 0) + frames.ether(frames.mac(2), frames.mac(1), b"x")
     yield "udp", vnet(1, 3, 100, 34, 6) + frames.udp4(
         frames.mac(1), frames.mac(2), "10.0.0.1", "10.0.0.2", 1, 2, bytes(300))
     yield "small", vnet(1, 1, 47, 34) + tcp(1, bytes(300))
 
 
-def coalesce():
+def offload():
+    yield from segment()
+    yield "foreign", vnet(1, 0, 0, 20, 4) + frames.ether(frames.mac(2), frames.mac(1), bytes(300))
+
+
+def offload_join():
     def stream(*several):
         return b"".join(len(frame).to_bytes(2, "big") + frame for frame in several)
     for name, version, tags in shapes():
@@ -142,6 +172,8 @@ def coalesce():
         yield name + "_push", stream(made(0, 100), made(100, 100, 0x18), made(200, 100))
         yield name + "_gap", stream(made(0, 100), made(101, 100), made(0, 0), made(201, 100, 0x11))
         yield name + "_options", stream(made(0, 100), made(100, 100, options=b""))
+        many = [udp(bytes(100), version, tags, more) for more in (False, False, True, True)]
+        yield name.replace("tcp", "udp"), stream(*many, udp(bytes(9), version, tags), many[0])
     yield "others", stream(b"", b"x", frames.ether(frames.mac(2), frames.mac(1), b"x"),
                            tcp(0, bytes(60))[:40], tcp(0, bytes(60)) + bytes(6))
 
@@ -172,8 +204,61 @@ def capture_stream():
     yield "odd_options", b"\0" + b"1000 Success\n" + block(5, bytes(12) + numbers(5, 65535, size=2))
 
 
+def host(size, *values):
+    return b"".join((value % 2 ** (8 * size)).to_bytes(size, sys.byteorder) for value in values)
+
+
+def ring():
+    """Whether the producer is guarded, then steps: a byte and its arguments."""
+    def reserve(length, kind=1):
+        return b"\2" + host(4, length) + b"\3" + host(4, length // 4 * 4 + kind)
+    def word(which, number):
+        return b"\0" + bytes([which]) + host(4, number)
+    def header(whose, at, length, kind=1):
+        return b"\1" + bytes([whose]) + host(4, at) + host(4, length) + host(2, kind, 0)
+    publish, take, release = b"\5\0", b"\4", b"\6\0"
+    once = reserve(100) + publish + take + release
+    for guarded in (b"\0", b"\1"):
+        yield f"once_{guarded[0]}", guarded + 3 * once
+        yield f"full_{guarded[0]}", guarded + 3 * reserve(32756) + b"\5\7" + 3 * take + b"\6\1"
+        yield f"wrap_{guarded[0]}", guarded + 3 * (2 * reserve(16000) + b"\5\1" + 2 * take + release)
+        yield f"punch_{guarded[0]}", guarded + once + b"\5\4" + b"\6\7" + once
+    yield "heads", b"\0" + once + word(0x80, 64) + take + word(0, 2 ** 31) + take
+    yield "tails", b"\0" + once + word(0x81, 8) + b"\5\7" + reserve(10)
+    yield "guard", b"\1" + word(3, 1) + reserve(100) + b"\5\1" + word(3, 0) + once
+    yield "length", b"\0" + reserve(100) + publish + header(0, 0, 2 ** 32 - 1) + take
+    yield "padding", b"\0" + reserve(100) + publish + header(0, 0, 100, 0) + take
+    yield "resume", b"\0" + word(0, -8) + word(1, -8) + b"\7\6" + 2 * once + b"\7\7" + once
+
+
+def vde_ring():
+    def item(kind, value=b""):
+        return host(2, kind, len(value)) + value + bytes(-len(value) % 4)
+    def message(kind, *items, error=0, major=1, magic=0x52454456):
+        body = b"".join(items)
+        return (host(4, magic, 32 + len(body)) + host(2, major, kind) + host(4, error)
+                + host(8, 1, 15) + body)
+    wishes = (item(1, host(4, 7)), item(2), item(3, host(4, 100)), item(4, host(4, 0o700)),
+              item(5, b"a plug: user=me pid=42"), item(6, host(4, 9216)),
+              item(7, host(4, 1 << 20, 1 << 20)), item(9, host(2, 1)), item(10, host(2, 1)),
+              item(11, b"0123456789abcdef" + host(8, 5)))
+    yield "hello", message(1)
+    yield "hello_all", message(1, *wishes)
+    yield "welcome", message(2, *wishes, item(8, host(8, 4096, 4096 + (1 << 20))))
+    yield "refusal", message(3, item(12, b"all ports are taken"), error=28)
+    yield "unknown", message(1, item(99, b"xyz"), item(5, b"known"))
+    yield "critical", message(1, item(5, b"known"), item(0x8063, b"xyz"))
+    yield "end", message(1, item(0), item(5, b"x"))
+    yield "version", message(1, major=2)
+    yield "magic", message(1, magic=0x52454457)
+    yield "cut", message(1, *wishes)[:60]
+    yield "long_text", message(1, item(5, b"d" * 200))
+    yield "lines", message(1, item(5, b"a\n.\n\x1b[0m"), item(5, b"z"))
+
+
 def main():
-    for maker in (bpdu, capture_stream, coalesce, control, ether, mgmt_session, segment):
+    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
+                  segment, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

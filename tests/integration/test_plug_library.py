@@ -238,7 +238,10 @@ def test_nested_error(host):
 
 
 def test_library_leaks_nothing(host, switch):
-    """Opening and closing, with and without success, leaves no descriptor."""
+    """Opening and closing, with and without success, leaves no descriptor.
+
+    Debian's switch now and then keeps a port whose plug left at once, also one of Debian's own.
+    """
     host.open(switch.path).close()
     before = host.call(op='fds')
     for _ in range(20):
@@ -246,7 +249,8 @@ def test_library_leaks_nothing(host, switch):
         fails(host, errno.EINVAL, f'{switch.path}[mode=9]')
         fails(host, errno.EPROTONOSUPPORT, 'quux://')
     assert host.call(op='fds') == before
-    switch.wait_no_endpoint('itest-lib')
+    if switch.side.ours:
+        switch.wait_no_endpoint('itest-lib')
 
 
 def test_setuid_ignores_paths(lab, ours, switch):

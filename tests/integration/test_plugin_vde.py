@@ -70,6 +70,12 @@ def data_socket(switch, port):
 ])
 def test_ports(host, switch, vnl, args, port):
     """Where the port comes from, and who wins."""
+    if 'ring=yes' in vnl and not switch.side.ours:
+        with pytest.raises(LibraryError) as caught:
+            host.open(vnl.format(switch.path), args=args)
+        assert caught.value.errno == errno.EOPNOTSUPP
+        assert 'without ring=yes' in host.strerror()
+        return
     host.open(vnl.format(switch.path), args=args)
     assert port_of(switch) == port
 
@@ -109,11 +115,11 @@ def test_interface_version(host, switch):
 # --- permissions ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('vnl, args, mode', [
-    ('{}', None, 0o700),
-    ('{}', {'mode': 0o600}, 0o600),
-    ('{}', {'mode': 0}, 0o700),             # 0 would shut out the switch itself
-    ('{}[mode=600]', {'mode': 0o640}, 0o600),
-    ('{}[mode=0]', None, 0o700),
+    ('{}[ring=no]', None, 0o700),
+    ('{}[ring=no]', {'mode': 0o600}, 0o600),
+    ('{}[ring=no]', {'mode': 0}, 0o700),             # 0 would shut out the switch itself
+    ('{}[mode=600/ring=no]', {'mode': 0o640}, 0o600),
+    ('{}[mode=0/ring=no]', None, 0o700),
 ])
 def test_modes(host, switch, vnl, args, mode):
     """The mode of the data socket, whatever the umask; and frames pass with each."""
@@ -216,14 +222,15 @@ def test_access_denied(lab, ours, switch):
     assert 'no permission to use the switch' in done.err
 
 
-@needs_root
-def test_port_of_another_user(host, switch):
-    """A port that the access control keeps for somebody else; root passes, so a port is set full."""
+def test_no_such_port(host, switch):
+    """The switch says what is wrong through a ring; without, it has to be guessed."""
     if switch.side.ours:
-        with pytest.raises(LibraryError) as caught:
-            host.open(f'{switch.path}[99]')
-        assert caught.value.errno == errno.EADDRINUSE
-        assert 'refused port 99' in host.strerror()
+        for vnl, code, words in (('{}[99/ring=no]', errno.EADDRINUSE, 'refused port 99'),
+                                 ('{}[99]', errno.EINVAL, 'there is no port 99')):
+            with pytest.raises(LibraryError) as caught:
+                host.open(vnl.format(switch.path))
+            assert caught.value.errno == code
+            assert words in host.strerror()
 
 
 # --- switches that are gone or stuck ----------------------------------------------------------------
@@ -321,7 +328,7 @@ def test_directory_stays_clean(host, switch):
     assert not [name for name in os.listdir(switch.path) if name.startswith('.')]
     for plug in plugs:
         plug.close()
-    wait_until(lambda: os.listdir(switch.path) == ['ctl'])
+    wait_until(lambda: set(os.listdir(switch.path)) <= {'ctl', 'ring'})
 
 
 @needs_root

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/util.h"
+#include "vde/plug/batch.h"
 #include "vde/plug/loader.h"
 #include "vde/plug/strerror.h"
 
@@ -137,6 +138,57 @@ PUBLIC int vde_ctlfd(VDECONN *conn)
 		return -1;
 	}
 	return conn->module->vde_ctlfd(conn);
+}
+
+/* --- batches ------------------------------------------------------------------------------- */
+
+static int posix_result(int r)
+{
+	if (r >= 0)
+		return r;
+	errno = -r;
+	return -1;
+}
+
+PUBLIC uint64_t vde_features(VDECONN *conn, uint64_t features)
+{
+	return conn ? batch_features(conn, features) : 0;
+}
+
+PUBLIC int vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count)
+{
+	return posix_result(conn ? batch_recv(conn, frames, count) : -EBADF);
+}
+
+PUBLIC int vde_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count)
+{
+	return posix_result(conn ? batch_send(conn, frames, count) : -EBADF);
+}
+
+PUBLIC int vde_rx_get(VDECONN *conn, struct vde_frame *frames, unsigned count)
+{
+	return posix_result(conn ? batch_rx_get(conn, frames, count) : -EBADF);
+}
+
+PUBLIC void vde_rx_put(VDECONN *conn, unsigned count)
+{
+	if (conn)
+		batch_rx_put(conn, count);
+}
+
+PUBLIC int vde_tx_get(VDECONN *conn, struct vde_frame *frames, unsigned count, size_t len)
+{
+	return posix_result(conn ? batch_tx_get(conn, frames, count, len) : -EBADF);
+}
+
+PUBLIC int vde_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigned count)
+{
+	return posix_result(conn ? batch_tx_commit(conn, frames, count) : -EBADF);
+}
+
+PUBLIC int vde_busy_poll(VDECONN *conn, unsigned usec)
+{
+	return posix_result(conn ? batch_busy_poll(conn, usec) : -EBADF);
 }
 
 PUBLIC int vde_close(VDECONN *conn)

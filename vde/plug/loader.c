@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "vde/plug/batch.h"
 #include "vde/plug/search.h"
 #include "vde/plug/strerror.h"
 
@@ -78,7 +79,7 @@ static int candidate_connect(const struct candidate *c, const char *args,
 			     const struct plug_request *request, VDECONN **ret)
 {
 	auto_free char *copy = strdup(args);
-	auto_free struct plug_module *module = malloc(sizeof(*module));
+	auto_free struct plug_module *module = calloc(1, sizeof(*module));
 	VDECONN *conn;
 
 	if (!copy || !module)
@@ -88,9 +89,9 @@ static int candidate_connect(const struct candidate *c, const char *args,
 				     request->args);
 	if (!conn)
 		return errno > 0 ? -errno : -EINVAL; /* some forget to say */
-	*module = (struct plug_module){
-		.ops = *c->ops, .ext = c->ext, .frames_only = request->frames_only,
-	};
+	module->ops = *c->ops;
+	module->ext = c->ext;
+	module->frames_only = request->frames_only;
 	conn->handle = c->handle;
 	conn->module = &TAKE_PTR(module)->ops;
 	*ret = conn;
@@ -146,6 +147,7 @@ int plug_unload(VDECONN *conn)
 	void *handle = conn->handle;
 	int r = module->ops.vde_close(conn);
 
+	batch_done(module);
 	if (r == 0)
 		(void)dlclose(handle);
 	return r;

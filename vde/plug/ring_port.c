@@ -530,35 +530,44 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 /* --- doorbells ---------------------------------------------------------------------------- */
 
 /* One byte into a pipe on a kernel without RWF_NOSIGNAL: no signal if nobody holds the other end. */
-static void ring_quietly(int fd)
+static int ring_quietly(int fd)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
 	const struct timespec now = { 0 };
 	sigset_t pipe_signal, before, pending;
 	bool was_pending;
+	int r = 0;
 
 	(void)sigemptyset(&pipe_signal);
 	(void)sigaddset(&pipe_signal, SIGPIPE);
 	if (pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) != 0)
-		return;
+		return 0;
 	was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
 	/* Only we write: what poll(2) says holds until we do. */
 	if (poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLOUT) && write(fd, "", 1) < 0 &&
-	    errno == EPIPE && !was_pending)
-		(void)sigtimedwait(&pipe_signal, NULL, &now);
+	    errno == EPIPE) {
+		r = -EPIPE;
+		if (!was_pending)
+			(void)sigtimedwait(&pipe_signal, NULL, &now);
+	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
 }
 
 /* A full pipe (EAGAIN) will wake the peer, and one without a reader (EPIPE) has nobody to wake. */
-void ring_port_ring(const struct ring_port *rp)
+int ring_port_ring(const struct ring_port *rp)
 {
 	struct iovec iov = { .iov_base = (char[]){ 0 }, .iov_len = 1 };
-	int saved = errno;
+	int saved = errno, r = 0;
 
-	if (pwritev2(rp->ring_fd, &iov, 1, -1, RWF_NOWAIT | RWF_NOSIGNAL) < 0 &&
-	    errno != EAGAIN && errno != EPIPE && errno != EBADF)
-		ring_quietly(rp->ring_fd);
+	if (pwritev2(rp->ring_fd, &iov, 1, -1, RWF_NOWAIT | RWF_NOSIGNAL) < 0) {
+		if (errno == EPIPE)
+			r = -EPIPE;
+		else if (errno != EAGAIN && errno != EBADF)
+			r = ring_quietly(rp->ring_fd);
+	}
 	errno = saved;
+	return r;
 }
 
 /* What the peer writes faster than it is read stays, and makes the next wait end at once. */

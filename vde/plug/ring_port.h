@@ -89,8 +89,11 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 
 void ring_port_done(struct ring_port *rp);
 
-/* Rings the peer's doorbell; a full pipe is as good. No SIGPIPE when the peer is gone; keeps errno. */
-void ring_port_ring(const struct ring_port *rp);
+/*
+ * Rings the peer's doorbell; a full pipe is as good. -EPIPE (and no signal) when the peer is gone;
+ * keeps errno.
+ */
+int ring_port_ring(const struct ring_port *rp);
 
 /*
  * Takes the signals off our doorbell without blocking, whatever the peer did to its end: up to 4096 at

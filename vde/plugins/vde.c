@@ -1,34 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vde://DIRECTORY[...]: a port of a vde_switch.
- *
- * The data socket stays blocking, as programs expect. Two things are done about that. Sending waits
- * for a switch that does not keep up 50 ms at most and then drops, and once it dropped it does not
- * wait again until a frame got through: a stopped switch cannot stop its clients. Receiving watches
- * the control socket, too: a datagram socket has no end of file.
+ * vde://DIRECTORY[...]: a port of a vde_switch, with rings (ring_conn.h) if the switch has them, else
+ * with datagrams (vde_datagram.h).
  */
 #include <libvdeplug_mod.h>
 
-#include <poll.h>
-#include <stdatomic.h>
+#include <limits.h>
 #include <stdlib.h>
-#include <fcntl.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/parse.h"
+#include "vde/plugins/ring_conn.h"
+#include "vde/plugins/vde_datagram.h"
 #include "vde/plugins/vde_port.h"
-#include "wire/ether.h"
 
 #define DEFAULT_MODE  0700
-#define SEND_PATIENCE 50 /* ms */
+#define BUSY_POLL_MAX 1000000 /* us */
 
 struct vde_conn {
 	void *handle;                  /* the loader's */
 	struct vdeplug_module *module; /* the loader's */
-	struct vde_port port;
-	atomic_bool choked; /* the last frame was dropped: do not wait for the switch */
+	bool has_ring;
+	struct ring_conn ring;
+	struct vde_datagram datagram;
 };
 
 /* The parameters in brackets; NULL: not given. */
@@ -37,6 +31,7 @@ struct vde_parameters {
 	char *group;
 	char *mode;
 	char *ring;
+	char *busy_poll;
 };
 
 /* --- opening -------------------------------------------------------------------------- */
@@ -76,6 +71,16 @@ static void wish_mode(struct vde_wish *wish, mode_t mode)
 	wish->mode = mode ? mode : DEFAULT_MODE;
 }
 
+static int wish_ring(struct vde_wish *wish, const char *word, struct error *error)
+{
+	if (!word)
+		return 0;
+	if (!str_equal(word, "yes") && !str_equal(word, "no"))
+		return error_set(error, EINVAL, "ring=%s: neither yes nor no", word);
+	wish->ring = str_equal(word, "yes") ? VDE_RING_YES : VDE_RING_NO;
+	return 0;
+}
+
 static int wish_from_args(struct vde_wish *wish, const struct vde_open_args *args,
 			  struct error *error)
 {
@@ -104,10 +109,37 @@ static int wish_from_parameters(struct vde_wish *wish, const struct vde_paramete
 					 p->mode);
 		wish_mode(wish, mode);
 	}
-	/* Frames through shared memory, where both ends can; datagrams are what every switch has. */
-	if (p->ring && !str_equal(p->ring, "yes") && !str_equal(p->ring, "no"))
-		return error_set(error, EINVAL, "ring=%s: neither yes nor no", p->ring);
+	return wish_ring(wish, p->ring, error);
+}
+
+static int get_busy_poll(const char *text, unsigned *ret, struct error *error)
+{
+	long long usec = 0;
+
+	if (text && parse_decimal(text, 0, BUSY_POLL_MAX, &usec) < 0)
+		return error_set(error, EINVAL, "busy_poll=%s: not a number of microseconds up to %d",
+				 text, BUSY_POLL_MAX);
+	*ret = (unsigned)usec;
 	return 0;
+}
+
+/* Makes CONN of what the switch has given. */
+static int conn_init(struct vde_conn *conn, struct vde_port *port, unsigned busy_poll,
+		     struct error *error)
+{
+	int r;
+
+	conn->has_ring = port->has_ring;
+	conn->datagram.data_fd = port->data_fd;
+	conn->datagram.ctl_fd = port->ctl_fd;
+	if (!port->has_ring)
+		return 0;
+	r = ring_conn_init(&conn->ring, &port->ring);
+	if (r < 0) {
+		ring_port_done(&port->ring);
+		return error_set_errno(error, -r, "rings");
+	}
+	return busy_poll ? ring_rx_busy_poll(&conn->ring, busy_poll) : 0;
 }
 
 static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
@@ -122,8 +154,11 @@ static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
 				    { (char[]){ "group" }, &p.group },
 				    { (char[]){ "mode" }, &p.mode },
 				    { (char[]){ "ring" }, &p.ring },
+				    { (char[]){ "busy_poll" }, &p.busy_poll },
 				    { NULL, NULL } };
+	struct vde_port port;
 	struct error error = { 0 };
+	unsigned busy_poll = 0;
 	int r = 0;
 
 	if (!conn)
@@ -138,7 +173,11 @@ static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
 	if (r == 0)
 		r = wish_from_parameters(&wish, &p, &error);
 	if (r == 0)
-		r = vde_port_open(&wish, &conn->port, &error);
+		r = get_busy_poll(p.busy_poll, &busy_poll, &error);
+	if (r == 0)
+		r = vde_port_open(&wish, &port, &error);
+	if (r == 0)
+		r = conn_init(conn, &port, busy_poll, &error);
 	if (r < 0) {
 		vde_error_set(-r, "%s", error_text(&error));
 		return NULL;
@@ -146,119 +185,127 @@ static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
 	return (VDECONN *)TAKE_PTR(conn);
 }
 
-/* --- frames --------------------------------------------------------------------------- */
+/* --- the calls ------------------------------------------------------------------------ */
 
-static bool is_nonblocking(int fd)
+static struct vde_conn *conn_of(VDECONN *conn)
 {
-	return fcntl(fd, F_GETFL) & O_NONBLOCK;
+	return (struct vde_conn *)conn;
 }
 
-/* Waits until there is a frame (1) or the port is gone (0); -1 with errno. */
-static int wait_for_frame(const struct vde_port *port)
+static ssize_t posix_result(ssize_t r)
 {
-	struct pollfd p[] = { { .fd = port->data_fd, .events = POLLIN },
-			      { .fd = port->ctl_fd, .events = POLLIN } };
-
-	if (poll(p, ARRAY_SIZE(p), -1) < 0)
-		return -1;
-	return p[0].revents ? 1 : 0;
-}
-
-/* The next frame that fits into BUF and is one; others are dropped. -1 with errno. */
-static ssize_t take_frame(int fd, void *buf, size_t len)
-{
-	ssize_t n;
-
-	do
-		n = recv(fd, buf, len, MSG_DONTWAIT | MSG_TRUNC);
-	while (n >= 0 && (n < ETHER_HEADER_SIZE || (size_t)n > len));
-	return n;
+	if (r >= 0)
+		return r;
+	errno = (int)-r;
+	return -1;
 }
 
 static ssize_t vde_vde_recv(VDECONN *conn, void *buf, size_t len, int flags)
 {
-	const struct vde_port *port = &((struct vde_conn *)conn)->port;
+	struct vde_conn *vde = conn_of(conn);
 
 	(void)flags;
-	for (;;) {
-		ssize_t n = take_frame(port->data_fd, buf, len);
-		int r;
-
-		if (n >= 0 || errno != EAGAIN)
-			return n;
-		if (is_nonblocking(port->data_fd)) {
-			errno = EAGAIN;
-			return -1;
-		}
-		r = wait_for_frame(port);
-		if (r <= 0)
-			return r;
-	}
-}
-
-/* The switch does not keep up: waits for it, not for long. The result of vde_send(). */
-static ssize_t send_patiently(struct vde_conn *conn, const void *buf, size_t len)
-{
-	uint64_t deadline = clock_now() + SEND_PATIENCE * NS_PER_MSEC;
-	int fd = conn->port.data_fd;
-
-	if (is_nonblocking(fd)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	while (!atomic_load_explicit(&conn->choked, memory_order_relaxed)) {
-		uint64_t now = clock_now();
-		struct pollfd p = { .fd = fd, .events = POLLOUT };
-		ssize_t n;
-
-		if (now >= deadline)
-			break;
-		if (poll(&p, 1, (int)((deadline - now) / NS_PER_MSEC) + 1) < 0)
-			return -1;
-		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n >= 0 || errno != EAGAIN)
-			return n;
-	}
-	atomic_store_explicit(&conn->choked, true, memory_order_relaxed);
-	return (ssize_t)len;
+	return posix_result(vde->has_ring ? ring_rx_recv(&vde->ring, buf, len) :
+					    vde_datagram_recv(&vde->datagram, buf, len));
 }
 
 static ssize_t vde_vde_send(VDECONN *conn, const void *buf, size_t len, int flags)
 {
-	struct vde_conn *vde = (struct vde_conn *)conn;
-	ssize_t n;
+	struct vde_conn *vde = conn_of(conn);
 
 	(void)flags;
-	if (len < ETHER_HEADER_SIZE)
-		return (ssize_t)len;
-	n = send(vde->port.data_fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && errno == EAGAIN)
-		return send_patiently(vde, buf, len);
-	if (n < 0 && (errno == EMSGSIZE || errno == ENOBUFS))
-		return (ssize_t)len; /* larger than the socket carries */
-	if (n >= 0 && atomic_load_explicit(&vde->choked, memory_order_relaxed))
-		atomic_store_explicit(&vde->choked, false, memory_order_relaxed);
-	return n;
+	return posix_result(vde->has_ring ? ring_tx_send(&vde->ring, buf, len) :
+					    vde_datagram_send(&vde->datagram, buf, len));
 }
 
 static int vde_vde_datafd(VDECONN *conn)
 {
-	return ((struct vde_conn *)conn)->port.data_fd;
+	struct vde_conn *vde = conn_of(conn);
+
+	return vde->has_ring ? ring_rx_datafd(&vde->ring) : vde->datagram.data_fd;
 }
 
 static int vde_vde_ctlfd(VDECONN *conn)
 {
-	return ((struct vde_conn *)conn)->port.ctl_fd;
+	struct vde_conn *vde = conn_of(conn);
+
+	return vde->has_ring ? vde->ring.port.control_fd : vde->datagram.ctl_fd;
 }
 
 static int vde_vde_close(VDECONN *conn)
 {
-	struct vde_conn *vde = (struct vde_conn *)conn;
+	struct vde_conn *vde = conn_of(conn);
 
-	(void)close(vde->port.data_fd);
-	(void)close(vde->port.ctl_fd);
+	ring_conn_done(&vde->ring);
+	vde_datagram_done(&vde->datagram);
 	free(vde);
 	return 0;
+}
+
+static uint64_t vde_vde_features(VDECONN *conn, uint64_t features)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	return vde->has_ring ? ring_conn_features(&vde->ring, features) : 0;
+}
+
+static int vde_vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	count = MIN(count, (unsigned)INT_MAX);
+	return (int)posix_result(
+		vde->has_ring ? ring_rx_batch(&vde->ring, frames, count) :
+				vde_datagram_recv_batch(&vde->datagram, frames, count));
+}
+
+static int vde_vde_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	count = MIN(count, (unsigned)INT_MAX);
+	return (int)posix_result(
+		vde->has_ring ? ring_tx_batch(&vde->ring, frames, count) :
+				vde_datagram_send_batch(&vde->datagram, frames, count));
+}
+
+/* Nothing can be lent of a socket: -EOPNOTSUPP leaves it to the library. */
+static int vde_vde_rx_get(VDECONN *conn, struct vde_frame *frames, unsigned count)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	return (int)posix_result(vde->has_ring ? ring_rx_get(&vde->ring, frames, count) : -EOPNOTSUPP);
+}
+
+static void vde_vde_rx_put(VDECONN *conn, unsigned count)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	if (vde->has_ring)
+		ring_rx_put(&vde->ring, count);
+}
+
+static int vde_vde_tx_get(VDECONN *conn, struct vde_frame *frames, unsigned count, size_t len)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	return (int)posix_result(vde->has_ring ? ring_tx_get(&vde->ring, frames, count, len) :
+						 -EOPNOTSUPP);
+}
+
+static int vde_vde_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigned count)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	return (int)posix_result(vde->has_ring ? ring_tx_commit(&vde->ring, frames, count) :
+						 -EOPNOTSUPP);
+}
+
+static int vde_vde_busy_poll(VDECONN *conn, unsigned usec)
+{
+	struct vde_conn *vde = conn_of(conn);
+
+	return vde->has_ring ? (int)posix_result(ring_rx_busy_poll(&vde->ring, usec)) : 0;
 }
 
 extern struct vdeplug_module vdeplug_ops;
@@ -269,4 +316,17 @@ PUBLIC struct vdeplug_module vdeplug_ops = {
 	.vde_datafd = vde_vde_datafd,
 	.vde_ctlfd = vde_vde_ctlfd,
 	.vde_close = vde_vde_close,
+};
+
+extern struct vdeplug_ops_ext vdeplug_ops_ext;
+PUBLIC struct vdeplug_ops_ext vdeplug_ops_ext = {
+	.size = sizeof(struct vdeplug_ops_ext),
+	.vde_features = vde_vde_features,
+	.vde_recv_batch = vde_vde_recv_batch,
+	.vde_send_batch = vde_vde_send_batch,
+	.vde_rx_get = vde_vde_rx_get,
+	.vde_rx_put = vde_vde_rx_put,
+	.vde_tx_get = vde_vde_tx_get,
+	.vde_tx_commit = vde_vde_tx_commit,
+	.vde_busy_poll = vde_vde_busy_poll,
 };

@@ -13,6 +13,10 @@
  * From then on frames travel as datagrams, and the stream is silent: its end is the port's end. A
  * refusal is the end of the stream in place of a reply, so why has to be guessed from what was asked.
  *
+ * Before that, rings are asked for at DIR/ring (wire/vde_ring.h). The control socket is for switches
+ * that do not have them: an answer in the negative is final. A socket named like the port in the locator
+ * belongs to the old protocol, and is what was asked for: then there are no rings.
+ *
  * Names are files in a directory that others may write to. The mode is on the socket before it has
  * a name (the kernel takes the file's mode from the descriptor), and where it has to be changed
  * later that goes through a descriptor of the file, after a look at what the file is.
@@ -62,8 +66,8 @@ static int explain_connect(int code, const char *dir, const char *path, struct e
 {
 	switch (code) {
 	case ENOENT:
-		return error_set(error, code, "no switch in '%s': there is no '%s'; "
-				 "start one with 'vde_switch -s %s'", dir, path, dir);
+		return error_set(error, code, "no switch in '%s': '%s': No such file or "
+				 "directory; start one with 'vde_switch -s %s'", dir, path, dir);
 	case ECONNREFUSED:
 		return error_set(error, code, "no switch answers at '%s': the one that made it has "
 				 "ended; start it again with 'vde_switch -s %s'", path, dir);
@@ -104,18 +108,23 @@ static int control_connect(struct control *control, const char *name)
 	return 0;
 }
 
-/* Connects to the switch in DIR: to a socket named like the port if there is one, else to ctl. */
-static int control_open_dir(struct control *control, const char *dir, const char *word,
-			    struct error *error)
+static int control_set_dir(struct control *control, const char *dir, struct error *error)
 {
 	auto_free char *real = realpath(dir, NULL);
-	socklen_t len = sizeof(control->peer);
-	int r;
 
 	if (!real)
 		return explain_connect(errno, dir, dir, error);
 	if (str_copy(control->dir, sizeof(control->dir), real) < 0)
 		return error_set_errno(error, ENAMETOOLONG, "'%s'", dir);
+	return 0;
+}
+
+/* Connects to the switch in its directory: to a socket named like the port if there is one, else to ctl. */
+static int control_open(struct control *control, const char *word, struct error *error)
+{
+	socklen_t len = sizeof(control->peer);
+	int r;
+
 	r = word ? control_connect(control, word) : -ENOENT;
 	if (r < 0)
 		r = control_connect(control, CONTROL_NAME);
@@ -124,27 +133,6 @@ static int control_open_dir(struct control *control, const char *dir, const char
 	if (getsockopt(control->fd, SOL_SOCKET, SO_PEERCRED, &control->peer, &len) < 0)
 		return error_set_errno(error, errno, "cannot tell who serves '%s'", control->path);
 	return 0;
-}
-
-/* Connects to the first default switch that is there. */
-static int control_open_default(struct control *control, const char *word, struct error *error)
-{
-	struct error first = { 0 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(default_dirs); i++) {
-		struct error e = { 0 };
-
-		if (control_open_dir(control, default_dirs[i], word, &e) == 0)
-			return 0;
-		if (e.code != ENOENT && !first.code)
-			first = e;
-	}
-	if (first.code) {
-		*error = first;
-		return -first.code;
-	}
-	return error_set(error, ENOENT, "no default switch: neither '%s' nor '%s' is there; "
-			 "start vde_switch, or name a network", default_dirs[0], default_dirs[1]);
 }
 
 /* --- the plug's socket ---------------------------------------------------------------- */
@@ -353,9 +341,10 @@ static int ask(int data_fd, const struct control *control, const struct vde_wish
 	return r;
 }
 
-int vde_port_open(const struct vde_wish *wish, struct vde_port *ret, struct error *error)
+/* Gets a port through CONTROL, which is connected. */
+static int port_by_datagram(struct control *control, const struct vde_wish *wish,
+			    struct vde_port *ret, struct error *error)
 {
-	CLEANUP(control_done) struct control control = { .fd = -1 };
 	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int size = BUFFER_SIZE;
 	int r;
@@ -365,15 +354,144 @@ int vde_port_open(const struct vde_wish *wish, struct vde_port *ret, struct erro
 	/* Best effort: the default holds fewer than a hundred frames. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (*wish->dir)
-		r = control_open_dir(&control, wish->dir, wish->port_word, error);
-	else
-		r = control_open_default(&control, wish->port_word, error);
-	if (r == 0)
-		r = ask(fd, &control, wish, error);
+	r = ask(fd, control, wish, error);
 	if (r < 0)
 		return r;
 	ret->data_fd = TAKE_FD(fd);
-	ret->ctl_fd = TAKE_FD(control.fd);
+	ret->ctl_fd = TAKE_FD(control->fd);
 	return 0;
+}
+
+/* --- rings ------------------------------------------------------------------------------ */
+
+/* What is offered is what the library takes, for a program that cannot, too (ring_rx.c). */
+static void ring_hello(const struct vde_wish *wish, struct vde_ring_message_parts *hello)
+{
+	*hello = (struct vde_ring_message_parts){
+		.message = VDE_RING_HELLO,
+		.major = VDE_RING_MAJOR,
+		.offered = VDE_RING_F_ALL,
+		.port = wish->management ? 0 : wish->port,
+		.management = wish->management,
+		.has_group = wish->group != (gid_t)-1,
+		.group = wish->group,
+		.has_mode = true,
+		.mode = wish->mode,
+		.max_frame = VNET_FRAME_MAX,
+		.queue_pairs = 1,
+		.kind = VDE_RING_KIND_RING,
+	};
+	(void)str_copy(hello->description, sizeof(hello->description), wish->descr); /* may cut */
+}
+
+static bool has_named_socket(const struct control *control, const char *word)
+{
+	char path[sizeof(control->path)];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", control->dir, word);
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* Whether a switch may be there that has no rings, after ring_port_join() has failed with R. */
+static bool has_no_rings(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EPROTOTYPE || r == -EPROTONOSUPPORT;
+}
+
+/* Why it failed, in the switch's own words if it has said something. */
+static int explain_no_ring(int code, const char *dir, const char *path,
+			   const struct vde_ring_message_parts *answer, const struct error *why,
+			   struct error *error)
+{
+	if (answer->message != VDE_RING_REFUSAL && code == EACCES)
+		return explain_connect(code, dir, path, error);
+	if (code == ETIMEDOUT)
+		return error_set(error, code, "the switch in '%s' does not answer: it is stopped, or "
+				 "too busy", dir);
+	return error_set(error, code, "%s", error_text(why));
+}
+
+/* 1: there are no rings, go on without. */
+static int port_by_ring(const struct control *control, const struct vde_wish *wish,
+			struct vde_port *ret, struct error *error)
+{
+	struct vde_ring_message_parts hello, welcome;
+	char path[PATH_MAX + sizeof(VDE_RING_SOCKET) + 1];
+	struct error why = { 0 };
+	int r;
+
+	if (wish->ring == VDE_RING_NO ||
+	    (wish->ring == VDE_RING_IF_ANY && wish->port_word &&
+	     has_named_socket(control, wish->port_word)))
+		return 1;
+	(void)snprintf(path, sizeof(path), "%s/" VDE_RING_SOCKET, control->dir);
+	ring_hello(wish, &hello);
+	r = ring_port_join(path, &hello, -1, &ret->ring, &welcome, &why);
+	ret->has_ring = r == 0;
+	if (r == 0)
+		return 0;
+	if (!has_no_rings(r))
+		return explain_no_ring(-r, control->dir, path, &welcome, &why, error);
+	if (wish->ring == VDE_RING_IF_ANY)
+		return 1;
+	return error_set(error, EOPNOTSUPP, "the switch in '%s' has no rings, without ring=yes it will "
+			 "do: %s", control->dir, error_text(&why));
+}
+
+/* --- where ------------------------------------------------------------------------------ */
+
+/* A port of the switch in DIR. *ret_found: it is there, so that no other has to be looked for. */
+static int port_in_dir(const char *dir, const struct vde_wish *wish, struct vde_port *ret,
+		       bool *ret_found, struct error *error)
+{
+	CLEANUP(control_done) struct control control = { .fd = -1 };
+	int r = control_set_dir(&control, dir, error);
+
+	if (r < 0)
+		return r;
+	r = port_by_ring(&control, wish, ret, error);
+	*ret_found = r == 0;
+	if (r <= 0)
+		return r;
+	r = control_open(&control, wish->port_word, error);
+	if (r < 0)
+		return r;
+	*ret_found = true;
+	return port_by_datagram(&control, wish, ret, error);
+}
+
+/* A port of the first default switch that is there. */
+static int port_of_default(const struct vde_wish *wish, struct vde_port *ret, struct error *error)
+{
+	struct error first = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(default_dirs); i++) {
+		struct error e = { 0 };
+		bool found = false;
+		int r = port_in_dir(default_dirs[i], wish, ret, &found, &e);
+
+		if (found) {
+			*error = e;
+			return r;
+		}
+		if (e.code != ENOENT && !first.code)
+			first = e;
+	}
+	if (first.code) {
+		*error = first;
+		return -first.code;
+	}
+	return error_set(error, ENOENT, "no default switch: neither '%s' nor '%s' is there; "
+			 "start vde_switch, or name a network", default_dirs[0], default_dirs[1]);
+}
+
+int vde_port_open(const struct vde_wish *wish, struct vde_port *ret, struct error *error)
+{
+	bool found;
+
+	*ret = (struct vde_port){ .ring = RING_PORT_INIT, .data_fd = -1, .ctl_fd = -1 };
+	if (*wish->dir)
+		return port_in_dir(wish->dir, wish, ret, &found, error);
+	return port_of_default(wish, ret, error);
 }
