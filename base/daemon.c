@@ -148,7 +148,7 @@ int daemon_adopt_pid(struct daemon *d, const char *old, struct error *error)
 
 	if (!d->pid_file)
 		return 0;
-	fd = open(d->pid_file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = open(d->pid_file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || !old || !same_file(old, fd))
 		return daemon_write_pid(d, error);
 	d->pid_path = path_absolute(d->pid_file);
