@@ -15,7 +15,7 @@ import pytest
 
 from vslib import takeover
 from vslib.console import Console
-from vslib.frames import BROADCAST, is_type, mac, number_of, numbered, tag
+from vslib.frames import BROADCAST, TEST_TYPE, is_type, mac, number_of, numbered, tag
 from vslib.pace import PacedPair
 from vslib.plugs import request_v3, settle, sockaddr_un
 from vslib.proc import fd_count, pid_exists, wait_until
@@ -97,6 +97,34 @@ def test_twenty_takeovers(lab, ours):
     lab.raw(switch, port=3, descr='a late one')                 # the subscription has passed, too
     wait_until(lambda: any('a late one' in line for line in switch.console.events)
                or switch.ok('showinfo') is None, 5, 'debug line')
+
+
+@pytest.mark.parametrize('suffix', ['', '[ring=no]'], ids=['rings', 'datagrams'])
+def test_a_fast_stream(lab, ours, suffix):
+    """Tens of thousands of frames a second, and one takeover after another: all come, in order."""
+    count = 40000
+    switch = lab.switch(ours)
+    host = lab.lib(ours)
+    one, two = host.open(switch.path + suffix), host.open(switch.path + suffix)
+    result = []
+
+    def stream():
+        head = BROADCAST + mac(1) + struct.pack('>H', TEST_TYPE)
+        result.extend(host.call(op='stream', sender=one.ident, receiver=two.ident, head=head.hex(),
+                                count=count, rate=25000, patience=20))
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    taken = 0
+    while thread.is_alive():
+        switch.take_over()
+        taken += 1
+    thread.join()
+    assert taken > 10
+    assert result == [count, 0, 0]
+    for number, name in ((1, 'in_packets'), (2, 'out_packets')):
+        entry = json.loads(''.join(switch.ok(f'json port/counters {number}')))[0]
+        assert entry['counters'][name] == count and not any(entry['counters']['drops'].values())
 
 
 def test_state_to_the_byte(lab, ours):

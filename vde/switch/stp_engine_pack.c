@@ -54,17 +54,18 @@ int stp_engine_pack(const struct stp_engine *e, struct takeover_message *m,
 
 static int unpack_port(struct stp_engine *e, struct cursor value)
 {
-	struct cursor first = value;
-	struct stp_port *port;
-	uint64_t number;
-	int r;
+	struct stp_port told = { 0 }, *port;
+	int r = takeover_value_fields(value, &told, port_fields, ARRAY_SIZE(port_fields));
 
-	if (!cursor_copy(&first, &number, sizeof(number)) || number > STP_PORT_LIMIT)
+	if (r < 0 || told.number > STP_PORT_LIMIT || told.state >= STP_NUM_STATES)
 		return -EBADMSG;
-	r = stp_engine_add_port(e, (unsigned)number, &port);
-	if (r == 0)
-		r = takeover_value_fields(value, port, port_fields, ARRAY_SIZE(port_fields));
-	return r == 0 && port->state >= STP_NUM_STATES ? -EBADMSG : r;
+	r = stp_engine_add_port(e, told.number, &port);
+	if (r < 0)
+		return r;
+	told.id = port->id;
+	told.up = port->up;
+	*port = told;
+	return 0;
 }
 
 int stp_engine_unpack(struct stp_engine *e, const struct takeover_message *m)

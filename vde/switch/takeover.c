@@ -33,7 +33,9 @@ struct takeover {
 	struct takeover_message hello; /* option lists and strings of the settings are in it */
 	char *dir, *mgmt, *pid_path, *rc_file, *mgmt_group, *version; /* owned; NULL: none */
 	char *allow_paths[OPTION_LIST_MAX];                           /* owned */
-	uint64_t start; /* ns */
+	uint64_t start;               /* of the switch, ns */
+	uint64_t asked;               /* ns: when the pause began */
+	unsigned num_endpoints;
 	gid_t gid;
 	bool made_dir;
 	pid_t pid;
@@ -208,13 +210,14 @@ void takeover_hand_over(struct vde_switch *sw, int fd)
 
 void takeover_free(struct takeover *t)
 {
-	char **owned[] = { &t->dir, &t->mgmt, &t->pid_path, &t->rc_file, &t->mgmt_group,
-			   &t->version };
-
 	if (!t)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
-		free(*owned[i]);
+	free(t->dir);
+	free(t->mgmt);
+	free(t->pid_path);
+	free(t->rc_file);
+	free(t->mgmt_group);
+	free(t->version);
 	for (unsigned i = 0; i < OPTION_LIST_MAX; i++)
 		free(t->allow_paths[i]);
 	takeover_message_done(&t->hello);
@@ -402,6 +405,7 @@ static int adopt(struct vde_switch *sw, struct takeover *t, struct error *error)
 	r = control_adopt(sw, t->gid, t->made_dir);
 	if (r == 0)
 		r = console_prepare(sw);
+	t->asked = clock_now();
 	if (r == 0)
 		r = send_request(t);
 	return r < 0 ? error_set_errno(error, -r, "--takeover") : 0;
@@ -432,6 +436,7 @@ int takeover_receive_all(struct vde_switch *sw, struct takeover *t, struct error
 			break;
 		r = takeover_unpack(sw, &u, &m, error);
 	}
+	t->num_endpoints = u.num_endpoints;
 	if (r == 0 && !control_complete(sw))
 		return error_set(error, EBADMSG, "the running switch has kept a socket back");
 	if (r == 0 && console_elsewhere(sw))
@@ -469,7 +474,9 @@ int takeover_commit(struct vde_switch *sw, struct takeover *t, struct error *err
 	if (r < 0)
 		return error_set_errno(error, -r, "the running switch did not wait");
 	(void)close(TAKE_FD(t->link.fd));
-	log_notice("taken over from process %ld (version %s)", (long)t->pid, t->version);
+	log_notice("taken over from process %ld (version %s): %u endpoints, a pause of %llu us",
+		   (long)t->pid, t->version, t->num_endpoints,
+		   (unsigned long long)((clock_now() - t->asked) / NS_PER_USEC));
 	return 0;
 }
 

@@ -177,7 +177,8 @@ int takeover_value_fields(struct cursor value, void *object, const struct takeov
 	for (size_t i = 0; i < count && value.left; i++) {
 		if (!cursor_copy(&value, &number, sizeof(number)))
 			return -EBADMSG;
-		if (fields[i].size < sizeof(number) && number >> (8 * fields[i].size))
+		if (fields[i].is_bool ? number > 1 : fields[i].size < sizeof(number) &&
+						     number >> (8 * fields[i].size))
 			return -EBADMSG;
 		field_set(object, &fields[i], number);
 	}
@@ -334,9 +335,9 @@ int takeover_parse(const void *data, size_t len, struct takeover_message *m)
 
 int takeover_receive(const struct takeover_link *link, struct takeover_message *m)
 {
-	auto_free char *data = malloc(TAKEOVER_MAX);
+	char data[TAKEOVER_MAX];
 	union control control;
-	struct iovec iov = { .iov_base = data, .iov_len = TAKEOVER_MAX };
+	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t n;
@@ -344,8 +345,6 @@ int takeover_receive(const struct takeover_link *link, struct takeover_message *
 
 	takeover_begin(m, 0);
 	m->received = true;
-	if (!data)
-		return -ENOMEM;
 	while ((n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
 		r = errno == EINTR ? 0 : errno == EAGAIN ? link_wait(link, POLLIN) : -errno;
 		if (r < 0)

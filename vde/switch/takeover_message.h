@@ -86,8 +86,11 @@ struct takeover_message {
 struct takeover_field {
 	uint16_t offset;
 	uint8_t size;
+	bool is_bool;
 };
-#define TAKEOVER_FIELD(type, name) { offsetof(type, name), sizeof(((type *)0)->name) }
+#define TAKEOVER_FIELD(type, name)                                                  \
+	{ offsetof(type, name), sizeof(((type *)0)->name),                          \
+	  __builtin_types_compatible_p(__typeof__(((type *)0)->name), bool) }
 
 /* Frees, and closes received descriptors that nobody took. Leaves an empty message. */
 void takeover_message_done(struct takeover_message *m);

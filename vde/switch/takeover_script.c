@@ -57,7 +57,7 @@ static void script_port(const struct port *port, struct strbuf *out)
 
 static void script_tree(const struct stp_engine *e, unsigned vlan, struct strbuf *out)
 {
-	if (e->bonus_cost)
+	if (e->bonus_port || e->bonus_cost)
 		strbuf_printf(out, "fstp/bonus %u %u %d\n", vlan, e->bonus_port, (int)e->bonus_cost);
 	for (size_t i = 0; i < e->num_ports; i++)
 		if (e->ports[i]->admin_edge)
