@@ -191,8 +191,10 @@ void capture_sink_resume(struct capture_sink *sink, bool finishing)
 
 void capture_sink_close(struct capture_sink *sink)
 {
-	if (sink->fd < 0)
+	if (sink->fd < 0) {
+		strbuf_done(&sink->buffer);
 		return;
+	}
 	if (!sink->error)
 		(void)write_out(sink); /* what does not go now is lost, and its statistics with it */
 	unwatch(sink);
