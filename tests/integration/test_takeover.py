@@ -233,6 +233,27 @@ def test_tap(lab, ours):
     assert not os.path.exists(path) and not os.path.exists(mgmt)
 
 
+def test_namespaces(lab, ours):
+    """Two vdens, whose TAPs the switch serves by itself, ping each other all the time."""
+    need_tun()
+    switch = lab.switch(ours)
+    one, two = (lab.namespace(ours, switch.path) for _ in range(2))
+    one.up('10.9.1.1/24')
+    two.up('10.9.1.2/24')
+    assert one.ping('10.9.1.2')[0] == 0
+    transports = re.findall(r'ID \d+ (\w+)', ''.join(switch.ok('port/counters')))
+    assert transports == ['device', 'device'], transports
+    pings = one.start(f'{tool("ping")} -q -i 0.005 -c 200 10.9.1.2')
+    for _ in range(10):
+        switch.take_over()
+    status, output = one.result(pings, 20)
+    assert status == 0 and ' 0% packet loss' in output and 'duplicates' not in output, output
+    assert re.findall(r'ID \d+ (\w+)', ''.join(switch.ok('port/counters'))) == transports
+    one.exit()
+    switch.ok('showinfo')
+    wait_until(lambda: len(switch.endpoints()) == 1, 5, 'one plug left')
+
+
 # --- those who are not plugs yet, or no plugs at all ----------------------------------------------------
 
 def test_new_plugs_get_names_of_their_own(lab, ours):

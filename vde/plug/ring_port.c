@@ -480,31 +480,68 @@ static int accept_welcome(struct ring_port *rp, const struct vde_ring_message_pa
 	return 0;
 }
 
-/* The conversation over a connected socket FD. */
-static int join_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
-		     int pass_fd, uint64_t deadline, struct ring_port *rp,
-		     struct vde_ring_message_parts *ret_welcome, struct error *error)
+/* Whether the answer in W, which came with RECEIVED from PATH, makes RP a pair of rings. */
+static int take_answer(const char *path, const struct vde_ring_message_parts *hello,
+		       const struct vde_ring_message_parts *w, struct received_fds *received,
+		       struct ring_port *rp, struct error *error)
 {
-	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
 	uint64_t memory_size = 0;
 	const char *fault;
-	int r = converse(fd, hello, pass_fd, deadline, ret_welcome, &received);
+	int r;
+
+	if (w->message == VDE_RING_REFUSAL)
+		return refusal(path, w, error);
+	fault = welcome_fault(w, hello, received, &memory_size);
+	if (fault)
+		return error_set(error, EPROTO, "%s offered %s; ring=no in the locator avoids it",
+				 path, fault);
+	r = accept_welcome(rp, w, hello, memory_size, received);
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot map the rings of %s", path);
+	return 0;
+}
+
+/* The conversation over a connected socket FD: 0 with an answer that is no refusal. */
+static int ask_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
+		    int pass_fd, uint64_t deadline, struct vde_ring_message_parts *ret_welcome,
+		    struct received_fds *received, struct error *error)
+{
+	int r = converse(fd, hello, pass_fd, deadline, ret_welcome, received);
 
 	if (r == -EPROTONOSUPPORT)
 		return error_set(error, EPROTONOSUPPORT,
 				 "%s speaks another version of the ring protocol", path);
 	if (r < 0)
 		return error_set_errno(error, -r, "no answer from %s", path);
-	if (ret_welcome->message == VDE_RING_REFUSAL)
-		return refusal(path, ret_welcome, error);
-	fault = welcome_fault(ret_welcome, hello, &received, &memory_size);
-	if (fault)
-		return error_set(error, EPROTO, "%s offered %s; ring=no in the locator avoids it",
-				 path, fault);
-	r = accept_welcome(rp, ret_welcome, hello, memory_size, &received);
+	return ret_welcome->message == VDE_RING_REFUSAL ? refusal(path, ret_welcome, error) : 0;
+}
+
+static int join_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
+		     int pass_fd, uint64_t deadline, struct ring_port *rp,
+		     struct vde_ring_message_parts *ret_welcome, struct error *error)
+{
+	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
+	int r = ask_over(fd, path, hello, pass_fd, deadline, ret_welcome, &received, error);
+
+	return r < 0 ? r : take_answer(path, hello, ret_welcome, &received, rp, error);
+}
+
+int ring_port_ask(int fd, const struct vde_ring_message_parts *hello)
+{
+	return send_message(fd, hello, NULL, 0, MSG_DONTWAIT);
+}
+
+int ring_port_answer(int fd, const char *name, const struct vde_ring_message_parts *hello,
+		     struct ring_port *ret, struct error *error)
+{
+	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
+	struct vde_ring_message_parts welcome = { 0 };
+	int r = receive_message(fd, MSG_DONTWAIT, &welcome, &received);
+
+	*ret = (struct ring_port)RING_PORT_INIT;
 	if (r < 0)
-		return error_set_errno(error, -r, "cannot map the rings of %s", path);
-	return 0;
+		return error_set_errno(error, -r, "no answer from %s", name);
+	return take_answer(name, hello, &welcome, &received, ret, error);
 }
 
 int ring_port_join(const char *path, const struct vde_ring_message_parts *hello, int pass_fd,
@@ -525,6 +562,38 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 	unlimit_waiting(fd);
 	ret->control_fd = TAKE_FD(fd);
 	return 0;
+}
+
+/* --- a device in place of rings ----------------------------------------------------------- */
+
+int ring_port_hand_over(const char *path, const struct vde_ring_message_parts *hello, int device_fd,
+			int *ret_control_fd, struct vde_ring_message_parts *ret_welcome,
+			struct error *error)
+{
+	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
+	uint64_t deadline = clock_now() + VDE_RING_PATIENCE_MS * NS_PER_MSEC;
+	auto_close int fd = no_rings(connect_until(path, deadline));
+	int r;
+
+	*ret_welcome = (struct vde_ring_message_parts){ 0 };
+	if (fd < 0)
+		return error_set_errno(error, -fd, "cannot connect to %s", path);
+	r = ask_over(fd, path, hello, device_fd, deadline, ret_welcome, &received, error);
+	if (r < 0)
+		return r;
+	if (ret_welcome->message != VDE_RING_WELCOME || ret_welcome->kind != VDE_RING_KIND_DEVICE)
+		return error_set(error, EPROTO, "%s gave no answer to what was asked", path);
+	unlimit_waiting(fd);
+	*ret_control_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int ring_port_welcome_device(struct vde_ring_message_parts *parts, int control_fd)
+{
+	parts->message = VDE_RING_WELCOME;
+	parts->kind = VDE_RING_KIND_DEVICE;
+	parts->error = 0;
+	return send_message(control_fd, parts, NULL, 0, MSG_DONTWAIT);
 }
 
 /* --- doorbells ---------------------------------------------------------------------------- */

@@ -87,7 +87,31 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 		   struct ring_port *ret, struct vde_ring_message_parts *ret_welcome,
 		   struct error *error);
 
+/*
+ * The same in two steps that do not block, over the connected socket FD, which stays the caller's: send
+ * HELLO; take the answer that is there, from who is called NAME in errors. -errno of sendmsg(2), or as
+ * ring_port_join().
+ */
+int ring_port_ask(int fd, const struct vde_ring_message_parts *hello);
+int ring_port_answer(int fd, const char *name, const struct vde_ring_message_parts *hello,
+		     struct ring_port *ret, struct error *error);
+
 void ring_port_done(struct ring_port *rp);
+
+/*
+ * A device in place of rings: as ring_port_join(), but HELLO (kind DEVICE) takes DEVICE_FD (borrowed)
+ * along, and what comes of it is a control socket (*ret_control_fd, the caller's), whose end is the
+ * end of the port. -EOPNOTSUPP: the server does not take this device, and why is in ERROR.
+ */
+int ring_port_hand_over(const char *path, const struct vde_ring_message_parts *hello, int device_fd,
+			int *ret_control_fd, struct vde_ring_message_parts *ret_welcome,
+			struct error *error);
+
+/*
+ * The server's answer to that, on CONTROL_FD (borrowed) without blocking; features and port are the
+ * caller's to fill in. -errno: the client is gone.
+ */
+int ring_port_welcome_device(struct vde_ring_message_parts *parts, int control_fd);
 
 /*
  * Rings the peer's doorbell; a full pipe is as good. -EPIPE (and no signal) when the peer is gone;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Theory of operation. The control directory has two doors. A plug that connects to DIR/ring and
- * says HELLO (wire/vde_ring.h) gets a pair of rings in shared memory (plug_ring.c); one that connects
- * to DIR/ctl and sends the old request (wire/vde_control.h) gets a datagram socket (plug_dgram.c).
+ * says HELLO (wire/vde_ring.h) gets a pair of rings in shared memory (plug_ring.c), or hands over its
+ * TAP (plug_device.c); one that connects to DIR/ctl and sends the old request (wire/vde_control.h)
+ * gets a datagram socket (plug_dgram.c).
  * Either way the connection stays, and its end is the end of the port. Both sockets have the same
  * owner, group and mode, set before anybody can connect.
  *
@@ -26,6 +27,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "vde/plug/ring_port.h"
+#include "vde/switch/plug_device.h"
 #include "vde/switch/plug_dgram.h"
 #include "vde/switch/plug_ring.h"
 #include "vde/switch/port.h"
@@ -37,6 +39,7 @@
 #define ACCEPTS_A_TURN  64
 #define REQUEST_TIMEOUT (5 * NS_PER_SEC)
 #define CONTROL_NAME    "ctl"
+#define DATA_NAME_MAX   "/16383.99999" /* the longest name of a data socket */
 
 struct pending;
 
@@ -214,7 +217,10 @@ static void ring_join(struct pending *p, const struct vde_ring_message_parts *he
 	int r;
 
 	loop_remove(p->control->sw->loop, &p->ref);
-	r = plug_ring_join(p->control->sw, &p->fd, hello, device_fd, &error);
+	if (hello->kind == VDE_RING_KIND_DEVICE)
+		r = plug_device_join(p->control->sw, &p->fd, hello, device_fd, &error);
+	else
+		r = plug_ring_join(p->control->sw, &p->fd, hello, device_fd, &error);
 	if (r == 0)
 		return;
 	ring_port_refuse(p->fd, -r, error_text(&error));
@@ -446,6 +452,11 @@ static int control_make_dir(struct control *control, const char *dir, struct err
 	sw->dir = realpath(dir, NULL);
 	if (!sw->dir)
 		return error_set_errno(error, errno, "control directory '%s'", dir);
+	if (strlen(sw->dir) + strlen(DATA_NAME_MAX) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return error_set(error, ENAMETOOLONG,
+				 "control directory '%s': the path is too long for the names of sockets "
+				 "in it; choose one of at most %zu bytes with -s", sw->dir,
+				 sizeof(((struct sockaddr_un *)0)->sun_path) - 1 - strlen(DATA_NAME_MAX));
 	for (int i = 0; i < NUM_DOORS; i++) {
 		struct door *door = &control->doors[i];
 

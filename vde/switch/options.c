@@ -55,6 +55,23 @@ static int set_ring_size(void *settings, const char *argument, struct error *err
 	return 0;
 }
 
+static int set_device_ports(void *settings, const char *argument, struct error *error)
+{
+	static const char *const words[] = {
+		[DEVICE_PORTS_SAME_USER] = "same-user",
+		[DEVICE_PORTS_ANY] = "any",
+		[DEVICE_PORTS_NONE] = "none",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!str_equal(argument, words[i]))
+			continue;
+		((struct switch_settings *)settings)->device_ports = (enum device_ports)i;
+		return 0;
+	}
+	return error_set(error, EINVAL, "'%s' is none of same-user, any, none", argument);
+}
+
 static int set_log_level(void *settings, const char *argument, struct error *error)
 {
 	int level = log_level_parse(argument);
@@ -97,6 +114,10 @@ static const struct option_row rows[] = {
 	  .offset = SETTING(group), .help = "group of directory and sockets" },
 	{ 't', "tap", .kind = OPTION_LIST, .complete = COMPLETE_INTERFACE, .arg = "IF",
 	  .offset = SETTING(taps), .help = "attach the TAP interface IF; repeatable" },
+	{ 0, "device-ports", .kind = OPTION_CALL, .arg = "WHOSE", .set = set_device_ports,
+	  .given_offset = SETTING(given.device_ports),
+	  .choices = "same-user any none", .preset = "same-user",
+	  .help = "whose TAP interfaces the switch serves by itself, without a process of the plug's" },
 
 	{ 'd', "daemon", .kind = OPTION_FLAG, .offset = SETTING(daemon.detach),
 	  .help = "run in the background and log to syslog" },

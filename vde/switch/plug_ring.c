@@ -406,9 +406,9 @@ static void ring_sizes(const struct vde_switch *sw, const struct vde_ring_messag
 	}
 }
 
-static int acquire_port(struct vde_switch *sw, int control_fd,
-			const struct vde_ring_message_parts *hello, struct port **ret, uid_t *ret_uid,
-			struct error *error)
+int plug_ring_acquire(struct vde_switch *sw, int control_fd,
+		      const struct vde_ring_message_parts *hello, struct port **ret, uid_t *ret_uid,
+		      struct error *error)
 {
 	gid_t groups[CONTROL_MAX_GROUPS];
 	struct port_client client = { .uid = (uid_t)-1 };
@@ -500,7 +500,7 @@ int plug_ring_join(struct vde_switch *sw, int *control_fd,
 	plug->rp = (struct ring_port)RING_PORT_INIT;
 	r = hello_check(hello, error);
 	if (r == 0)
-		r = acquire_port(sw, *control_fd, hello, &port, &uid, error);
+		r = plug_ring_acquire(sw, *control_fd, hello, &port, &uid, error);
 	if (r < 0)
 		return r;
 	ring_sizes(sw, hello, sizes);

@@ -16,3 +16,10 @@ void plug_rings_free(struct vde_switch *sw);
  */
 int plug_ring_join(struct vde_switch *sw, int *control_fd,
 		   const struct vde_ring_message_parts *hello, int *device_fd, struct error *error);
+
+struct port;
+
+/* The port that HELLO asks for, for whoever is at the other end of CONTROL_FD; a sentence when not. */
+int plug_ring_acquire(struct vde_switch *sw, int control_fd,
+		      const struct vde_ring_message_parts *hello, struct port **ret, uid_t *ret_uid,
+		      struct error *error);

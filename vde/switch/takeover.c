@@ -59,6 +59,7 @@ struct limit {
 static const struct limit limits[] = {
 	LIMIT(queue_size), LIMIT(buffer_size), LIMIT(busy_poll), LIMIT(ring_size),
 	LIMIT(max_frame),  LIMIT(max_macs),    LIMIT(max_pending), LIMIT(max_consoles),
+	LIMIT(device_ports),
 };
 
 static const struct takeover_field facts[] = {

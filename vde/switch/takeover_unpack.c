@@ -12,6 +12,7 @@
 #include "vde/switch/endpoint.h"
 #include "vde/switch/forward.h"
 #include "vde/switch/mactable.h"
+#include "vde/switch/plug_device.h"
 #include "vde/switch/plug_dgram.h"
 #include "vde/switch/plug_ring.h"
 #include "vde/switch/stp.h"
@@ -21,6 +22,7 @@
 
 /* All classes of endpoints; found by their transport. */
 static const struct endpoint_class *const classes[] = {
+	&plug_device_class,
 	&plug_dgram_class,
 	&plug_ring_class,
 	&tap_class,
