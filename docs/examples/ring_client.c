@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ring_client DIR COUNT: joins the switch at DIR, sends a broadcast frame, prints the COUNT frames that
  * come next. Needs the C library only; docs/ring-protocol.md explains each step. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,9 +25,9 @@ struct header { uint32_t magic, size; uint16_t major, message; uint32_t error; u
 struct item { uint16_t type, len; };
 struct record { uint32_t len; uint16_t type, flags; };
 struct words { /* shared, of one direction */
-	_Alignas(128) _Atomic uint32_t head, busy;
-	_Alignas(128) _Atomic uint32_t tail, punching;
-	_Alignas(128) _Atomic uint32_t consumer_sleeps, producer_waits;
+	_Atomic uint32_t head, busy, more[30];
+	_Atomic uint32_t tail, punching, yet_more[30];
+	_Atomic uint32_t consumer_sleeps, producer_waits;
 };
 struct ring { struct words *words; uint8_t *data; uint32_t size, own; };
 
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
 	char signals[64];
 
 	NEED(argc == 3);
+	signal(SIGPIPE, SIG_IGN); /* the switch may end while we ring */
 	join(argv[1]);
 	NEED(send_frame(hello, sizeof(hello)));
 	for (int left = atoi(argv[2]); (left -= print_frames()) > 0;) {

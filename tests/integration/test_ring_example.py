@@ -74,11 +74,13 @@ def test_frames_both_ways(lab, ours, start):
 def test_two_examples(lab, ours, start):
     """The second one's frame goes from ring to ring."""
     switch = lab.switch(ours)
+    plug = lab.raw(switch)
     first = start(switch, 1)
+    plug.expect(HELLO)
     second = start(switch, 1)
     assert first.proc.wait() == 0
     assert first.frames() == [HELLO]
-    lab.raw(switch).send(numbered(BROADCAST, mac(1), 7))
+    plug.send(numbered(BROADCAST, mac(1), 7))
     assert second.proc.wait() == 0
     assert second.frames() == [numbered(BROADCAST, mac(1), 7)]
 
@@ -102,12 +104,14 @@ def test_round_the_ring(lab, ours, start):
 
 
 def test_switch_ends(lab, ours, start):
-    """The end of the switch ends it, and is told."""
+    """The end of the switch ends it, and is told, whichever descriptor shows it first."""
     switch = lab.switch(ours)
+    plug = lab.raw(switch)
     example = start(switch, 1)
+    plug.expect(HELLO)
     switch.stop()
     assert example.proc.wait() == 1
-    assert 'wait[1].revents' in example.proc.output()
+    assert example.proc.output().startswith(('poll(wait', 'read(fds[2]'))
 
 
 def test_no_rings(lab, debian, program):
@@ -115,4 +119,4 @@ def test_no_rings(lab, debian, program):
     switch = lab.switch(debian)
     done = lab.run([program, switch.path, '1'])
     assert done.status == 1
-    assert b'connect' in done.err and b'No such file' in done.err
+    assert 'connect' in done.err and 'No such file' in done.err

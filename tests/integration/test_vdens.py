@@ -137,7 +137,7 @@ def test_back_pressure_loses_nothing(lab, ours, switch):
 
     What left that queue arrives at the switch, however slow it is.
     """
-    one, _two = pair(lab, ours, ours, switch.path, options=['-v'])
+    one, _two = pair(lab, ours, ours, switch.path, options=['-v', '--relay'])
     one.run(f'''{tool('python3')} -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -669,7 +669,7 @@ def test_json_file_and_ready_fd(lab, ours):
 
 def test_verbose(lab, ours, switch):
     """-v tells at the end what was carried."""
-    space = lab.namespace(ours, switch.path, options=['-v'])
+    space = lab.namespace(ours, switch.path, options=['-v', '--relay'])
     space.up('10.1.0.1/24')
     plug = lab.raw(switch)
     for number in range(10):

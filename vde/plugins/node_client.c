@@ -9,8 +9,9 @@
  * else's socket: the socket it names has to belong to the user who connected (SO_PEERCRED), root
  * apart. Ours is connected before it is bound, so that a client cannot name our own.
  *
- * The two functions that touch a client's data socket are here (client_data_open) and in node.c
- * (port_receive, port_send): another transport takes their place.
+ * By DIR/ring it sends a HELLO (wire/vde_ring.h) instead, and gets rings. Who may connect is a matter
+ * of the socket's mode; there is nothing else that a client could name that is not its own. What it
+ * wrote before it went is still taken.
  */
 #include "vde/plugins/node_internal.h"
 
@@ -28,10 +29,19 @@
 
 int node_watch(struct node *n, int fd, enum node_event event, unsigned port)
 {
-	struct epoll_event e = { .events = EPOLLIN,
-				 .data.u32 = (uint32_t)event << 16 | (uint32_t)port };
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = node_event_key(event, port) };
 
 	return epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+/* Closing is not enough for the epoll set: a child of fork(2) may have the descriptor, too. */
+static void unwatch_and_close(struct node *n, int *fd)
+{
+	if (*fd < 0)
+		return;
+	(void)epoll_ctl(n->epoll, EPOLL_CTL_DEL, *fd, NULL);
+	(void)close(*fd);
+	*fd = -1;
 }
 
 void node_client_drop(struct node *n, unsigned port)
@@ -50,9 +60,13 @@ void node_client_drop(struct node *n, unsigned port)
 	if (c->data >= 0) {
 		(void)snprintf(name, sizeof(name), "fd%d", c->data);
 		(void)unlinkat(n->dir.fd, name, 0);
-		(void)close(c->data);
+		unwatch_and_close(n, &c->data);
 	}
-	(void)close(c->control);
+	if (c->ring) {
+		ring_end_done(c->ring);
+		free(TAKE_PTR(c->ring));
+	}
+	unwatch_and_close(n, &c->control);
 	c->state = NODE_CLIENT_NONE;
 }
 
@@ -125,6 +139,14 @@ static int client_data_open(struct node *n, struct node_client *c,
 	return client_data_name(n, c->data, reply);
 }
 
+static void client_joined(struct node *n, unsigned port, const char *description)
+{
+	n->clients[port].state = NODE_CLIENT_JOINED;
+	n->ports.joined[port] = true;
+	n->ports.count++;
+	log_debug("%s: port %u: %s", n->rule->name, port, description);
+}
+
 static int client_join(struct node *n, unsigned port, const struct vde_control *request)
 {
 	struct node_client *c = &n->clients[port];
@@ -139,13 +161,9 @@ static int client_join(struct node *n, unsigned port, const struct vde_control *
 	if (send(c->control, &reply, sizeof(reply), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(reply))
 		return -EPIPE;
 	r = node_watch(n, c->data, NODE_EVENT_DATA, port);
-	if (r < 0)
-		return r;
-	c->state = NODE_CLIENT_JOINED;
-	n->ports.joined[port] = true;
-	n->ports.count++;
-	log_debug("%s: port %u: %s", n->rule->name, port, request->description);
-	return 0;
+	if (r == 0)
+		client_joined(n, port, request->description);
+	return r;
 }
 
 /* Takes more of the request. 0: wait for the rest, or done; negative: the client is to go. */
@@ -171,6 +189,53 @@ static int client_ask(struct node *n, unsigned port)
 	}
 }
 
+/* Gives a client its rings. The error is what it is refused with. */
+static int client_join_ring(struct node *n, unsigned port, const struct vde_ring_message_parts *hello,
+			    struct error *error)
+{
+	struct node_client *c = &n->clients[port];
+	int r = ring_set_start(&n->rings, n->epoll, node_event_key(NODE_EVENT_MORE, 0),
+			       node_event_key(NODE_EVENT_TRIM, 0));
+
+	if (r < 0)
+		return error_set_errno(error, -r, "%s", n->rule->name);
+	c->ring = malloc(sizeof(*c->ring));
+	if (!c->ring)
+		return error_set_errno(error, ENOMEM, "%s", n->rule->name);
+	ring_end_init(c->ring);
+	r = ring_end_serve(c->ring, &c->control, hello, NODE_FEATURES, port, error);
+	if (r < 0)
+		return r;
+	c->control = TAKE_FD(c->ring->rp.control_fd);
+	r = ring_end_attach(c->ring, &n->rings, node_event_key(NODE_EVENT_BELL, port));
+	if (r < 0)
+		return r; /* after WELCOME there is only the end */
+	client_joined(n, port, hello->description);
+	ring_end_wake(c->ring); /* what it writes before anybody sleeps */
+	return 0;
+}
+
+/* As client_ask(), of a client that wants rings: one message. */
+static int client_ask_ring(struct node *n, unsigned port)
+{
+	struct node_client *c = &n->clients[port];
+	struct vde_ring_message_parts hello;
+	struct error error = { 0 };
+	int r = ring_port_receive(c->control, &hello, NULL);
+
+	if (r == -EAGAIN || r == -EPIPE)
+		return r == -EAGAIN ? 0 : r;
+	if (r == -EPROTONOSUPPORT)
+		error_set(&error, EPROTONOSUPPORT, "another version of the ring protocol is spoken here");
+	else if (r < 0)
+		error_set(&error, -r, "the request is malformed");
+	else
+		r = client_join_ring(n, port, &hello, &error);
+	if (r < 0 && error.code)
+		ring_port_refuse(c->control, error.code, error_text(&error));
+	return r;
+}
+
 /* A client that has joined says nothing more; what it says is read to see its end. */
 static int client_overhear(struct node_client *c)
 {
@@ -183,13 +248,28 @@ static int client_overhear(struct node_client *c)
 	return got == 0 ? -EPIPE : c->excess > EXCESS_MAX ? -EMSGSIZE : 0;
 }
 
+static int client_hear(struct node *n, unsigned port)
+{
+	struct node_client *c = &n->clients[port];
+
+	if (c->state == NODE_CLIENT_JOINED)
+		return client_overhear(c);
+	return c->wants_ring ? client_ask_ring(n, port) : client_ask(n, port);
+}
+
 void node_control_ready(struct node *n, unsigned port)
 {
 	struct node_client *c = &n->clients[port];
-	int r = c->state == NODE_CLIENT_ASKING ? client_ask(n, port) : client_overhear(c);
+	int r = client_hear(n, port);
 
 	if (r == 0)
 		return;
+	if (c->ring && c->state == NODE_CLIENT_JOINED) { /* first what it has written */
+		unwatch_and_close(n, &c->control);
+		c->leaving = c->ring->rp.in.size;
+		ring_end_wake(c->ring);
+		return;
+	}
 	log_debug("%s: port %u ends: %s", n->rule->name, port, strerror(-r));
 	node_client_drop(n, port);
 }
@@ -216,32 +296,35 @@ static unsigned free_port(struct node *n)
 }
 
 /* Without a descriptor left: answers by end of file all the same, or the listener stays ready. */
-static void refuse_without_descriptor(struct node *n)
+static void refuse_without_descriptor(struct node *n, int listener)
 {
 	int fd;
 
 	if (n->reserve >= 0)
 		(void)close(n->reserve);
-	fd = accept4(n->listener, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
 	n->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-void node_accept(struct node *n)
+void node_accept(struct node *n, bool ring)
 {
-	auto_close int control = accept4(n->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int listener = ring ? n->ring_listener : n->listener;
+	auto_close int control = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct node_client *c;
 	unsigned port;
 
 	if (control < 0) {
 		if (errno == EMFILE || errno == ENFILE)
-			refuse_without_descriptor(n);
+			refuse_without_descriptor(n, listener);
 		return;
 	}
 	port = free_port(n);
 	if (!port) {
 		log_debug("%s: a client is refused: there are %d", n->rule->name, NODE_CLIENTS_MAX);
+		if (ring)
+			ring_port_refuse(control, ENOSPC, "there are as many clients as there can be");
 		return;
 	}
 	if (node_watch(n, control, NODE_EVENT_CONTROL, port) < 0)
@@ -250,6 +333,9 @@ void node_accept(struct node *n)
 	c->state = NODE_CLIENT_ASKING;
 	c->control = TAKE_FD(control);
 	c->data = -1;
+	c->wants_ring = ring;
+	c->ring = NULL;
+	c->leaving = 0;
 	c->since = n->arrivals++;
 	c->request_len = c->excess = 0;
 	c->out = (struct plugin_out){ 0 };

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "vde/plugins/plugin.h"
 #include "wire/vde_control.h"
+#include "wire/vde_ring.h"
 
 #define CONTROL_NAME   "ctl"
 #define MAKE_TRIES     5
@@ -36,7 +37,7 @@ bool node_dir_own_name(const char *name)
 {
 	const char *rest = NULL;
 
-	if (str_equal(name, CONTROL_NAME))
+	if (str_equal(name, CONTROL_NAME) || str_equal(name, VDE_RING_SOCKET))
 		return true;
 	if (str_starts(name, "fd")) {
 		rest = skip_digits(name + 2);

@@ -21,6 +21,7 @@
 /* What stands in the locator, as text; NULL: not given. */
 struct node_options {
 	char *mode, *dirmode, *grp;
+	char *ring;
 	char *hashsize, *hashseed, *expiretime;
 };
 
@@ -130,12 +131,13 @@ static int option_modes(struct node *n, const struct node_options *o,
 
 static int parse_options(char *text, struct node_options *o)
 {
-	char mode[] = "mode", dirmode[] = "dirmode", grp[] = "grp";
+	char mode[] = "mode", dirmode[] = "dirmode", grp[] = "grp", ring[] = "ring";
 	char hashsize[] = "hashsize", hashseed[] = "hashseed", expiretime[] = "expiretime";
 	struct vdeparms parms[] = {
 		{ mode, &o->mode },
 		{ dirmode, &o->dirmode },
 		{ grp, &o->grp },
+		{ ring, &o->ring },
 		{ node_rule.learns ? hashsize : NULL, &o->hashsize }, /* the end for the others */
 		{ hashseed, &o->hashseed },
 		{ expiretime, &o->expiretime },
@@ -157,11 +159,27 @@ static int node_start_rule(struct node *n, const struct node_learning *learning)
 	return r;
 }
 
-/* Makes the directory and its control socket; from then on clients can come. */
-static int node_listen(struct node *n, const char *path, mode_t dir_mode, struct error *error)
+/* Makes the socket NAME in the directory. */
+static int node_listen_at(struct node *n, const char *name, int type, enum node_event event,
+			  int *ret, struct error *error)
+{
+	auto_free char *path = NULL;
+	int fd;
+
+	if (asprintf(&path, "%s/%s", n->dir.path, name) < 0)
+		return -ENOMEM;
+	fd = io_listen_unix(path, type, n->mode, n->gid, BACKLOG);
+	if (fd < 0)
+		return error_set_errno(error, -fd, "cannot listen at '%s'", path);
+	*ret = fd;
+	return node_watch(n, fd, event, NODE_HOST);
+}
+
+/* Makes the directory and its sockets; from then on clients can come. */
+static int node_listen(struct node *n, const char *path, mode_t dir_mode, bool ring,
+		       struct error *error)
 {
 	auto_free char *default_path = *path ? NULL : node_dir_default();
-	auto_free char *control = NULL;
 	int r;
 
 	if (!*path && !default_path)
@@ -169,12 +187,13 @@ static int node_listen(struct node *n, const char *path, mode_t dir_mode, struct
 	r = node_dir_make(&n->dir, *path ? path : default_path, dir_mode, n->gid, error);
 	if (r < 0)
 		return r;
-	if (asprintf(&control, "%s/ctl", n->dir.path) < 0)
-		return -ENOMEM;
-	n->listener = io_listen_unix(control, SOCK_STREAM, n->mode, n->gid, BACKLOG);
-	if (n->listener < 0)
-		return error_set_errno(error, -n->listener, "cannot listen at '%s'", control);
-	return node_watch(n, n->listener, NODE_EVENT_LISTENER, NODE_HOST);
+	/* Rings first: who finds `ctl` need not wonder whether there will be `ring`. */
+	if (ring)
+		r = node_listen_at(n, VDE_RING_SOCKET, SOCK_SEQPACKET, NODE_EVENT_RING_LISTENER,
+				   &n->ring_listener, error);
+	if (r == 0)
+		r = node_listen_at(n, "ctl", SOCK_STREAM, NODE_EVENT_LISTENER, &n->listener, error);
+	return r;
 }
 
 static void node_free(struct node *n)
@@ -183,8 +202,10 @@ static void node_free(struct node *n)
 		return;
 	for (unsigned port = 1; port < NODE_PORTS; port++)
 		node_client_drop(n, port);
-	if (n->listener >= 0)
-		(void)close(n->listener);
+	cleanup_close(&n->listener);
+	cleanup_close(&n->ring_listener);
+	ring_set_done(&n->rings);
+	super_done(&n->rest_of_super);
 	node_dir_done(&n->dir);
 	if (n->reserve >= 0)
 		(void)close(n->reserve);
@@ -205,7 +226,8 @@ static struct node *node_new(void)
 		return NULL;
 	n->rule = &node_rule;
 	n->dir = (struct node_dir)NODE_DIR_NONE;
-	n->listener = -1;
+	n->listener = n->ring_listener = -1;
+	n->rings = (struct ring_set)RING_SET_NONE;
 	(void)pthread_mutex_init(&n->lock, NULL); /* does not fail with these attributes */
 	n->epoll = epoll_create1(EPOLL_CLOEXEC);
 	n->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -217,6 +239,7 @@ static int node_begin(struct node *n, const char *path, const struct node_option
 {
 	struct node_learning learning = NODE_LEARNING_DEFAULT;
 	mode_t dir_mode;
+	bool ring = true;
 	int r;
 
 	if (n->epoll < 0)
@@ -224,11 +247,13 @@ static int node_begin(struct node *n, const char *path, const struct node_option
 	r = option_modes(n, o, args, version, &dir_mode, error);
 	if (r == 0)
 		r = option_group(o, args, version, &n->gid, error);
+	if (r == 0)
+		r = plugin_ring_option(o->ring, &ring, error);
 	if (r == 0 && n->rule->learns)
 		r = option_learning(o, &learning, error);
 	if (r == 0)
 		r = node_start_rule(n, &learning);
-	return r == 0 ? node_listen(n, path, dir_mode, error) : r;
+	return r == 0 ? node_listen(n, path, dir_mode, ring, error) : r;
 }
 
 VDECONN *node_open(char *args, char *descr, int interface_version, struct vde_open_args *open_args)

@@ -63,6 +63,14 @@ mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode
 	return args->mode & 0777;
 }
 
+int plugin_ring_option(const char *text, bool *ret, struct error *error)
+{
+	*ret = !text || str_equal(text, "yes");
+	if (text && !*ret && !str_equal(text, "no"))
+		return error_set(error, EINVAL, "ring=%s: neither yes nor no", text);
+	return 0;
+}
+
 int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plugin_out *out,
 		bool wait)
 {
@@ -87,6 +95,37 @@ int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plug
 		out->stalled = true;
 		wait = false;
 	}
+}
+
+void plugin_sink_done(struct plugin_sink *sink, size_t len, const struct vnet_header *vnet)
+{
+	struct vde_frame *frame = &sink->frames[sink->done++];
+
+	frame->len = len;
+	frame->flags = 0;
+	frame->vnet = (struct vde_vnet){ 0 };
+	if (vnet)
+		frame->vnet = (struct vde_vnet){
+			.flags = vnet->flags, .gso_type = vnet->gso_type, .hdr_len = vnet->hdr_len,
+			.gso_size = vnet->gso_size, .csum_start = vnet->csum_start,
+			.csum_offset = vnet->csum_offset,
+		};
+}
+
+void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
+		     size_t len, const struct vnet_header *vnet)
+{
+	const struct vde_frame *to = &sink->frames[sink->done];
+	uint8_t *at = to->data;
+
+	if (len > to->len)
+		return;
+	for (unsigned i = 0; i < num_parts; i++) {
+		if (at != parts[i].iov_base)
+			memcpy(at, parts[i].iov_base, parts[i].iov_len);
+		at += parts[i].iov_len;
+	}
+	plugin_sink_done(sink, len, vnet);
 }
 
 static bool refuses(const char *path, int type)

@@ -16,6 +16,7 @@
 #include <libvdeplug_mod.h>
 
 #include "base/error.h"
+#include "wire/vnet.h"
 
 #define PLUGIN_WAIT_MS   50
 #define PLUGIN_FRAME_MAX VDE_ETHBUFSIZE /* bytes of a frame; a larger one is dropped, never cut */
@@ -61,6 +62,9 @@ bool plugin_hung_up(int fd);
 /* The permissions a program asks for; DEFAULT when it asks for none. */
 mode_t plugin_mode(const struct vde_open_args *args, int interface_version, mode_t fallback);
 
+/* The option ring=yes (the default) or no; TEXT: its value, NULL when it is not given. */
+int plugin_ring_option(const char *text, bool *ret, struct error *error);
+
 /* One destination of frames. Zero is a fresh one. */
 struct plugin_out {
 	bool stalled; /* it was waited for in vain, and took nothing since */
@@ -72,6 +76,27 @@ struct plugin_out {
  */
 int plugin_send(int fd, const struct iovec *parts, size_t num_parts, struct plugin_out *out,
 		bool wait);
+
+/* What a call of the host asks for: frames[done] is the next buffer. */
+struct plugin_sink {
+	struct vde_frame *frames; /* borrowed */
+	unsigned count, done;
+};
+
+static inline bool plugin_sink_full(const struct plugin_sink *sink)
+{
+	return sink->done == sink->count;
+}
+
+/* The frame of LEN bytes that is in the next buffer counts; VNET: its offload header, NULL: none. */
+void plugin_sink_done(struct plugin_sink *sink, size_t len, const struct vnet_header *vnet);
+
+/*
+ * Gives the host a frame of LEN bytes in pieces, the first of which may be in the host's buffer
+ * already. A frame that is longer than the buffer is dropped. The sink is not full.
+ */
+void plugin_sink_put(struct plugin_sink *sink, const struct iovec *parts, unsigned num_parts,
+		     size_t len, const struct vnet_header *vnet);
 
 /*
  * An advisory lock on the directory that holds PATH, for the moment in which a name left by a crash

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Cuts (argument "cut") or joins ("join") what comes on stdin; what it makes goes to stdout. Each frame
- * stands behind 32 bits of length (host byte order, of frame and header) and its offload header.
+ * Cuts (argument "cut") or joins ("join") what comes on stdin; what it makes goes to stdout. Each
+ * frame stands behind 32 bits of length (host byte order, of frame and header) and its offload
+ * header.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 
-from . import netns, plugs
+from . import netns, plugs, ring
 from .proc import Proc, run
 from .sides import SIDES, clean_env
 from .switch import Switch
@@ -56,6 +56,10 @@ class Lab:
     def raw(self, switch, **how):
         """A RawPlug on a switch (or on a directory given as a path)."""
         return self.keep(plugs.RawPlug(getattr(switch, 'path', switch), **how))
+
+    def raw_ring(self, switch, **how):
+        """A RawRing on a switch (or on a directory given as a path)."""
+        return self.keep(ring.RawRing(getattr(switch, 'path', switch), **how))
 
     def stream(self, side, vnl, *options, env=None, library=None, more=(), pass_fds=()):
         """A StreamPlug: vde_plug of a side on a VNL (None: the default network).

@@ -18,7 +18,6 @@ import threading
 import time
 
 BUFFER = 65600
-VNET = 'flags gso_type hdr_len gso_size csum_start csum_offset num_buffers'.split()
 NUMBER_AT = 14      # of an untagged frame of vslib.frames.numbered()
 
 
@@ -29,8 +28,9 @@ class OpenArgs(ctypes.Structure):
 
 class Vnet(ctypes.Structure):
     """struct vde_vnet"""
-    _fields_ = [(name, ctypes.c_uint8 if i < 2 else ctypes.c_uint16)
-                for i, name in enumerate(VNET)]
+    _fields_ = [('flags', ctypes.c_uint8), ('gso_type', ctypes.c_uint8), ('hdr_len', ctypes.c_uint16),
+                ('gso_size', ctypes.c_uint16), ('csum_start', ctypes.c_uint16),
+                ('csum_offset', ctypes.c_uint16), ('num_buffers', ctypes.c_uint16)]
 
 
 class Frame(ctypes.Structure):
@@ -38,10 +38,8 @@ class Frame(ctypes.Structure):
     _fields_ = [('data', ctypes.c_void_p), ('len', ctypes.c_size_t), ('flags', ctypes.c_uint32),
                 ('vnet', Vnet)]
 
-    def told(self):
-        """What a test is told of it."""
-        vnet = {name: getattr(self.vnet, name) for name in VNET if getattr(self.vnet, name)}
-        return [ctypes.string_at(self.data, self.len).hex(), vnet]
+
+VNET_FIELDS = [name for name, _ in Vnet._fields_[:6]]
 
 
 class Library:
@@ -63,19 +61,26 @@ class Library:
             function.restype = ctypes.c_int
             function.argtypes = [ctypes.c_void_p]
             setattr(self, name, function)
+        self.recv_batch = getattr(lib, 'vde_recv_batch', None)
+        self.send_batch = getattr(lib, 'vde_send_batch', None)
+        for batch in filter(None, (self.recv_batch, self.send_batch)):
+            batch.restype = ctypes.c_int
+            batch.argtypes = [ctypes.c_void_p, ctypes.POINTER(Frame), ctypes.c_uint]
+        self.features = getattr(lib, 'vde_features', None)
+        if self.features:
+            self.features.restype = ctypes.c_uint64
+            self.features.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
+        self.lend(lib)
         self.strerror = getattr(lib, 'vde_strerror', None)
         if self.strerror:
             self.strerror.restype = ctypes.c_char_p
             self.strerror.argtypes = []
-            self.batches(lib)
 
-    def batches(self, lib):
-        """The calls that only our library has."""
+
+    def lend(self, lib):
+        """More calls that only our library has."""
         frames = ctypes.POINTER(Frame)
         shapes = {
-            'features': (ctypes.c_uint64, [ctypes.c_uint64]),
-            'recv_batch': (ctypes.c_int, [frames, ctypes.c_uint]),
-            'send_batch': (ctypes.c_int, [frames, ctypes.c_uint]),
             'rx_get': (ctypes.c_int, [frames, ctypes.c_uint]),
             'rx_put': (None, [ctypes.c_uint]),
             'tx_get': (ctypes.c_int, [frames, ctypes.c_uint, ctypes.c_size_t]),
@@ -83,10 +88,11 @@ class Library:
             'busy_poll': (ctypes.c_int, [ctypes.c_uint]),
         }
         for name, (result, arguments) in shapes.items():
-            function = getattr(lib, 'vde_' + name)
-            function.restype = result
-            function.argtypes = [ctypes.c_void_p, *arguments]
-            setattr(self, name, function)
+            function = getattr(lib, 'vde_' + name, None)
+            if function:
+                function.restype = result
+                function.argtypes = [ctypes.c_void_p, *arguments]
+                setattr(self, name, function)
 
 
 class Server:
@@ -152,6 +158,67 @@ class Server:
             if timeout <= 0 and not self.op_poll(conn, 0):
                 return None
 
+    def op_features(self, conn, features):
+        """vde_features"""
+        return self.lib.features(self.conns[conn], features)
+
+    def op_send_batch(self, conn, batch):
+        """vde_send_batch of [frame, offload header]s"""
+        frames = (Frame * len(batch))()
+        keep = [ctypes.create_string_buffer(bytes.fromhex(data), len(data) // 2)
+                for data, _ in batch]
+        for frame, data, (_, vnet) in zip(frames, keep, batch):
+            frame.data, frame.len = ctypes.addressof(data), len(data)
+            frame.vnet = Vnet(*vnet)
+        ctypes.set_errno(0)
+        result = self.lib.send_batch(self.conns[conn], frames, len(batch))
+        if result < 0:
+            self.failed()
+        return result
+
+    def op_recv_batch(self, conn, count, size):
+        """vde_recv_batch: [[frame, offload header], ...]"""
+        frames = (Frame * count)()
+        keep = [ctypes.create_string_buffer(size) for _ in range(count)]
+        for frame, data in zip(frames, keep):
+            frame.data, frame.len = ctypes.addressof(data), size
+        ctypes.set_errno(0)
+        result = self.lib.recv_batch(self.conns[conn], frames, count)
+        if result < 0:
+            self.failed()
+        return [[data.raw[:frame.len].hex(), [getattr(frame.vnet, name) for name in VNET_FIELDS]]
+                for frame, data in zip(frames[:result], keep)]
+
+    def op_stream(self, sender, receiver, head, count, rate, patience):
+        """Send frames (head, 32-bit number, 46 bytes) at a rate, and receive those of another thread.
+
+        [how many came in order from 0, how many others came, how many sends were refused]
+        """
+        head, refused = bytes.fromhex(head), 0
+        seen = [0, 0]
+
+        def receive():
+            buffer = ctypes.create_string_buffer(BUFFER)
+            source = self.conns[receiver]
+            descriptor = self.lib.datafd(source)
+            while seen[0] < count and self.wait(descriptor, patience):
+                length = self.lib.recv(source, buffer, BUFFER, 0)
+                if length <= 1:
+                    continue
+                wanted = head + seen[0].to_bytes(4, 'big') + bytes(46)
+                seen[buffer.raw[:length] != wanted] += 1
+
+        reader = threading.Thread(target=receive)
+        reader.start()
+        start = time.monotonic()
+        for number in range(count):
+            frame = head + number.to_bytes(4, 'big') + bytes(46)
+            refused += self.lib.send(self.conns[sender], frame, len(frame), 0) != len(frame)
+            while number % 64 == 0 and number > (time.monotonic() - start) * rate:
+                time.sleep(0)
+        reader.join()
+        return [*seen, refused]
+
     def op_poll(self, conn, timeout):
         """Is datafd readable in time?"""
         return self.wait(self.lib.datafd(self.conns[conn]), timeout)
@@ -179,7 +246,7 @@ class Server:
         """vde_close"""
         return self.lib.close(self.conns.pop(conn, None))
 
-    # --- batches ---
+    # --- lending ---
 
     def checked(self, result):
         """A result that is no error."""
@@ -187,51 +254,26 @@ class Server:
             self.failed()
         return result
 
-    def op_features(self, conn, features):
-        """vde_features"""
-        return self.lib.features(self.conns.get(conn), features)
-
-    def op_recv_batch(self, conn, count, size):
-        """vde_recv_batch into buffers of a size"""
-        buffers = [ctypes.create_string_buffer(size) for _ in range(count)]
-        frames = (Frame * count)(*[Frame(ctypes.addressof(b), size) for b in buffers])
-        n = self.checked(self.lib.recv_batch(self.conns.get(conn), frames, count))
-        return [frame.told() for frame in frames[:n]]
-
-    def filled(self, frames):
-        """(array of struct vde_frame, what it borrows) of [[hex, vnet], ...]"""
-        buffers = [bytes.fromhex(data) for data, _ in frames]
-        array = (Frame * len(frames))()
-        for frame, data, (_, vnet) in zip(array, buffers, frames):
-            frame.data = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p)
-            frame.len = len(data)
-            frame.vnet = Vnet(**vnet)
-        return array, buffers
-
-    def op_send_batch(self, conn, frames):
-        """vde_send_batch"""
-        array, _buffers = self.filled(frames)
-        return self.checked(self.lib.send_batch(self.conns.get(conn), array, len(array)))
-
     def op_rx_get(self, conn, count):
-        """vde_rx_get"""
+        """vde_rx_get: [[frame, offload header], ...]"""
         frames = (Frame * count)()
-        n = self.checked(self.lib.rx_get(self.conns.get(conn), frames, count))
-        return [frame.told() for frame in frames[:n]]
+        n = self.checked(self.lib.rx_get(self.conns[conn], frames, count))
+        return [[ctypes.string_at(frame.data, frame.len).hex(),
+                 [getattr(frame.vnet, name) for name in VNET_FIELDS]] for frame in frames[:n]]
 
     def op_rx_put(self, conn, count):
         """vde_rx_put"""
-        self.lib.rx_put(self.conns.get(conn), count)
+        self.lib.rx_put(self.conns[conn], count)
 
-    def op_transmit(self, conn, frames, size):
-        """vde_tx_get for frames of a size, and vde_tx_commit"""
-        array, buffers = self.filled(frames)
-        lent = (Frame * len(array))()
-        n = self.checked(self.lib.tx_get(self.conns.get(conn), lent, len(lent), size))
-        for to, frame, data in zip(lent[:n], array, buffers):
-            ctypes.memmove(to.data, data, len(data))
-            to.len, to.vnet = frame.len, frame.vnet
-        return self.checked(self.lib.tx_commit(self.conns.get(conn), lent, n))
+    def op_transmit(self, conn, batch, size):
+        """vde_tx_get for [frame, offload header]s, room of a size for each, and vde_tx_commit"""
+        lent = (Frame * len(batch))()
+        n = self.checked(self.lib.tx_get(self.conns[conn], lent, len(lent), size))
+        for frame, (data, vnet) in zip(lent[:n], batch):
+            data = bytes.fromhex(data)
+            ctypes.memmove(frame.data, data, len(data))
+            frame.len, frame.vnet = len(data), Vnet(*vnet)
+        return self.checked(self.lib.tx_commit(self.conns[conn], lent, n))
 
     def op_busy_poll(self, conn, usec):
         """vde_busy_poll"""
@@ -251,7 +293,7 @@ class Server:
         """The number in a numbered frame"""
         return struct.unpack_from('>I', data, NUMBER_AT)[0]
 
-    def op_stream(self, conn, first, count, seed, head):
+    def op_flood(self, conn, first, count, seed, head):
         """Numbered frames of random sizes, in bursts; head is what stands before the number."""
         chance = random.Random(seed)
         head = bytes.fromhex(head)
@@ -320,7 +362,7 @@ class Server:
         failed = self.drain_numbers(handle, stop, numbers.append)
         mine = first if child == 0 else first + count
         if failed is None:
-            self.op_stream(conn, mine, count, mine, head)
+            self.op_flood(conn, mine, count, mine, head)
         if child == 0:
             memory.write(struct.pack(f'=I{len(numbers)}I', len(numbers), *numbers))
             os._exit(0 if failed is None and self.lib.close(handle) == 0 else 1)
@@ -339,6 +381,15 @@ class Server:
             os.unsetenv(name)
         else:
             os.putenv(name, value)
+
+    @staticmethod
+    def op_fork_idle():
+        """A child that keeps all descriptors open, for a minute"""
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        return child
 
     @staticmethod
     def op_fds():

@@ -419,6 +419,21 @@ class LibPlug(Plug):
         result, error, data = self.host.call(op='recv1', conn=self.ident, size=size)
         return result, error, bytes.fromhex(data)
 
+    def features(self, features):
+        """vde_features()."""
+        return self.host.call(op='features', conn=self.ident, features=features)
+
+    def send_batch(self, *batch):
+        """vde_send_batch() of frames, or of (frame, offload header); how many were taken."""
+        pairs = [(f, (0,) * 6) if isinstance(f, bytes) else f for f in batch]
+        return self.host.call(op='send_batch', conn=self.ident,
+                              batch=[[frame.hex(), list(vnet)] for frame, vnet in pairs])
+
+    def recv_batch(self, count=64, size=65557):
+        """vde_recv_batch(): [(frame, offload header), ...]."""
+        got = self.host.call(op='recv_batch', conn=self.ident, count=count, size=size)
+        return [(bytes.fromhex(frame), tuple(vnet)) for frame, vnet in got]
+
     def wait_readable(self, timeout=20.0):
         """True when datafd is readable in time."""
         return self.host.call(op='poll', conn=self.ident, timeout=timeout)
@@ -439,35 +454,19 @@ class LibPlug(Plug):
         """Any other operation of libplug_child.py on this connection."""
         return self.host.call(op=operation, conn=self.ident, **how)
 
-    def features(self, features):
-        """vde_features()."""
-        return self.ask('features', features=features)
-
-    def recv_batch(self, count=32, size=65600):
-        """vde_recv_batch(): [(frame, its vnet fields that are not zero)]."""
-        return [(bytes.fromhex(data), vnet)
-                for data, vnet in self.ask('recv_batch', count=count, size=size)]
-
     def rx_get(self, count=32):
-        """vde_rx_get(), likewise; what was lent is given back with rx_put."""
-        return [(bytes.fromhex(data), vnet) for data, vnet in self.ask('rx_get', count=count)]
+        """vde_rx_get(), as recv_batch(); what was lent is given back with rx_put."""
+        return [(bytes.fromhex(frame), tuple(vnet)) for frame, vnet in self.ask('rx_get', count=count)]
 
     def rx_put(self, count):
         """vde_rx_put()."""
         self.ask('rx_put', count=count)
 
-    def send_batch(self, *frames):
-        """vde_send_batch() of frames, each bytes or (bytes, vnet fields)."""
-        return self.ask('send_batch', frames=[self._with_vnet(frame) for frame in frames])
-
-    def transmit(self, *frames, size=9234):
-        """vde_tx_get() for frames of a size, and vde_tx_commit()."""
-        return self.ask('transmit', frames=[self._with_vnet(frame) for frame in frames], size=size)
-
-    @staticmethod
-    def _with_vnet(frame):
-        data, vnet = (frame, {}) if isinstance(frame, bytes) else frame
-        return data.hex(), vnet
+    def transmit(self, *batch, size=9234):
+        """vde_tx_get() of room of a size, and vde_tx_commit(); as send_batch()."""
+        pairs = [(f, (0,) * 6) if isinstance(f, bytes) else f for f in batch]
+        return self.ask('transmit', batch=[[frame.hex(), list(vnet)] for frame, vnet in pairs],
+                        size=size)
 
     def close(self):
         """vde_close(); returns its result."""
