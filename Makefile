@@ -50,7 +50,7 @@ fuzz:
 ## make install    install under PREFIX (default /usr/local) and DESTDIR
 install:
 	@tools/setup build
-	@tools/build build-install -Dprefix=$(PREFIX) -Dbuildtype=release \
+	@tools/build build-install -Dprefix='$(PREFIX)' -Dbuildtype=release -Dtests=false \
 		-Dsysconfdir=$(if $(filter /usr,$(PREFIX)),/etc,etc)
 	@$(SUDO) env DESTDIR='$(DESTDIR)' meson install -C build-install --no-rebuild --quiet
 	@$(if $(DESTDIR),,$(if $(SUDO)$(filter 0,$(shell id -u)),$(SUDO) ldconfig))

@@ -58,25 +58,41 @@ static void producer_break(struct ring_producer *p)
 	p->open = false;
 }
 
+static bool words_valid(uint32_t head, uint32_t tail, uint32_t size)
+{
+	return head - tail <= size && head % RING_ALIGN == 0 && tail % RING_ALIGN == 0;
+}
+
 int ring_producer_resume(struct ring_producer *p)
 {
-	p->head = p->published = load(&p->shared->head);
-	p->tail = load(&p->shared->tail);
-	p->open = !p->guarded;
-	p->broken = false;
+	uint32_t head = load(&p->shared->head), tail = load(&p->shared->tail);
+	bool valid = words_valid(head, tail, p->size);
+
 	(void)swap(&p->shared->busy, 0);
-	if (p->head - p->tail > p->size || p->head % RING_ALIGN || p->tail % RING_ALIGN)
+	ring_producer_init(p, p->shared, p->data, p->size, p->guarded);
+	if (!valid) {
 		producer_break(p);
-	return p->broken ? -EPROTO : 0;
+		return -EPROTO;
+	}
+	p->head = p->published = head;
+	p->tail = tail;
+	return 0;
 }
 
 int ring_consumer_resume(struct ring_consumer *c)
 {
-	c->tail = c->released = load(&c->shared->tail);
-	c->head = load(&c->shared->head);
+	uint32_t tail = load(&c->shared->tail), head = load(&c->shared->head);
+	bool valid = words_valid(head, tail, c->size);
+
 	(void)swap(&c->shared->punching, 0);
-	c->broken = c->head - c->tail > c->size || c->head % RING_ALIGN || c->tail % RING_ALIGN;
-	return c->broken ? -EPROTO : 0;
+	ring_consumer_init(c, c->shared, c->data, c->size);
+	if (!valid) {
+		c->broken = true;
+		return -EPROTO;
+	}
+	c->head = head;
+	c->tail = c->released = tail;
+	return 0;
 }
 
 /* --- the producer ------------------------------------------------------------------------- */

@@ -51,6 +51,12 @@ struct ring_shared {
 	_Atomic uint32_t producer_waits;                      /* ring when there is room */
 };
 
+_Static_assert(offsetof(struct ring_shared, busy) == 4 &&
+	       offsetof(struct ring_shared, tail) == RING_LINE &&
+	       offsetof(struct ring_shared, punching) == RING_LINE + 4 &&
+	       offsetof(struct ring_shared, consumer_sleeps) == 2 * RING_LINE &&
+	       offsetof(struct ring_shared, producer_waits) == 2 * RING_LINE + 4, "a protocol");
+
 struct ring_header {
 	uint32_t len; /* bytes of payload */
 	uint16_t type;

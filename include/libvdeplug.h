@@ -153,6 +153,21 @@ int vde_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigned count)
 int vde_busy_poll(VDECONN *conn, unsigned usec);
 
 /*
+ * Hands a TAP interface to the network VNL, which from then on reads and writes it by itself: no
+ * frame passes through the caller. A vde_switch of this project does that for its own user (see
+ * --device-ports there); other networks do not, and then the caller carries frames between the two.
+ *
+ * TAP_FD (borrowed, the network gets a duplicate) is a descriptor of /dev/net/tun attached with
+ * IFF_TAP | IFF_NO_PI | IFF_VNET_HDR and a header size of 10 or 12; its offloads (TUNSETOFFLOAD)
+ * are set here. While the connection lasts the caller does not read or write it. What the kernel does
+ * not forbid is harmless to the network, but not to the interface's own traffic.
+ *
+ * Returns a connection that only has vde_ctlfd() and vde_close(), which gives the interface back; or
+ * NULL with errno and vde_strerror() as vde_open(). EOPNOTSUPP: this network does not take this interface; vde_open() it.
+ */
+VDECONN *vde_open_tap(char *vnl, char *descr, struct vde_open_args *args, int tap_fd);
+
+/*
  * Frames on a byte stream: each behind its length as 16 bits, big endian.
  */
 #define PACKET_LENGTH_ERROR 1

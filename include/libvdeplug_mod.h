@@ -50,6 +50,12 @@ struct vdeplug_ops_ext {
 	int (*vde_tx_get)(VDECONN *conn, struct vde_frame *frames, unsigned count, size_t len);
 	int (*vde_tx_commit)(VDECONN *conn, const struct vde_frame *frames, unsigned count);
 	int (*vde_busy_poll)(VDECONN *conn, unsigned usec);
+	/*
+	 * As vde_open_real, for vde_open_tap(); on the connection that it makes vde_datafd gives -1, vde_recv
+	 * and vde_send fail. NULL: EOPNOTSUPP.
+	 */
+	VDECONN *(*vde_open_tap)(char *vnl, char *descr, int interface_version,
+				 struct vde_open_args *args, int tap_fd);
 };
 
 /* Every plug-in's connection begins with these two, which the loader fills. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Rules for the headers of segment i (as the kernel's software segmentation has them): IPv4
- * identification + i; for TCP the sequence number + bytes before it, FIN and PSH on the last segment
- * only, CWR on the first only; lengths and checksums anew. The rest is as in the super-frame.
+ * identification + i; for TCP the sequence number + bytes before it, FIN and PSH on the last
+ * segment only, CWR on the first only; lengths and checksums anew. The rest is as in the
+ * super-frame.
  *
  * A checksum is a sum, so what is the same in all segments is added up once (segment_plan()), and
  * what differs is added to that for each.
@@ -74,7 +75,8 @@ void segment_plan(struct segment_plan *plan, const uint8_t *head,
 	plan_take_varying(plan, copy);
 }
 
-static void head_fix_ip(const struct segment_plan *plan, uint32_t index, uint8_t *head, size_t ip_len)
+static void head_fix_ip(const struct segment_plan *plan, uint32_t index, uint8_t *head,
+			size_t ip_len)
 {
 	const struct transport_layout *l = &plan->layout;
 
@@ -85,18 +87,20 @@ static void head_fix_ip(const struct segment_plan *plan, uint32_t index, uint8_t
 		ip->id = htobe16((uint16_t)(plan->ip_id + index));
 		ip->checksum = checksum_finish(plan->ip_sum + ip->total_len + ip->id);
 	} else {
-		ipv6_of(l, head)->payload_len = htobe16((uint16_t)(ip_len - sizeof(struct ipv6_header)));
+		ipv6_of(l, head)->payload_len =
+			htobe16((uint16_t)(ip_len - sizeof(struct ipv6_header)));
 	}
 }
 
 /* Returns the sum of what differs in the transport header. */
-static uint64_t head_fix_tcp(const struct segment_plan *plan, uint32_t index, struct tcp_header *tcp)
+static uint64_t head_fix_tcp(const struct segment_plan *plan, uint32_t index,
+			     struct tcp_header *tcp)
 {
 	uint8_t changed[2] = { 0, tcp->flags }; /* its place in a 16-bit word */
 	uint16_t word;
 
 	if (index + 1 < plan->count)
-		changed[1] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		changed[1] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (index > 0)
 		changed[1] &= (uint8_t)~TCP_CWR;
 	tcp->flags = changed[1];

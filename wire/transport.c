@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The pseudo header of IPv6 has the final destination (RFC 8200 section 8.1): while a routing header
- * has segments left, that is an address inside it, and the one in the IPv6 header is a router's.
+ * The pseudo header of IPv6 has the final destination (RFC 8200 section 8.1): while a routing
+ * header has segments left, that is an address inside it, and the one in the IPv6 header is a
+ * router's.
  */
 #include "wire/transport.h"
 
@@ -17,9 +18,9 @@
 
 /* A frame on its way through the parser. */
 struct parse {
-	struct cursor c;    /* in the head */
+	struct cursor c; /* in the head */
 	const uint8_t *head;
-	size_t len;         /* of the whole frame */
+	size_t len; /* of the whole frame */
 	bool super;
 	struct transport_layout *layout;
 };
@@ -72,7 +73,8 @@ static int parse_ipv4(struct parse *p)
 /* C has the routing header, AT is its offset in the frame. */
 static int parse_routing(struct transport_layout *l, struct cursor c, size_t at)
 {
-	size_t addresses = c.left - sizeof(struct ipv6_routing), dest = at + sizeof(struct ipv6_routing);
+	size_t addresses = c.left - sizeof(struct ipv6_routing),
+	       dest = at + sizeof(struct ipv6_routing);
 	const struct ipv6_routing *routing = CURSOR_TAKE(&c, struct ipv6_routing);
 
 	if (!routing)
@@ -183,7 +185,10 @@ int transport_parse(const void *head, size_t have, size_t len, bool super,
 		    struct transport_layout *ret)
 {
 	struct parse p = {
-		.c = cursor_of(head, MIN(have, len)), .head = head, .len = len, .super = super,
+		.c = cursor_of(head, MIN(have, len)),
+		.head = head,
+		.len = len,
+		.super = super,
 		.layout = ret,
 	};
 	uint16_t type = parse_type(&p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A frame of a stranger behind its header, in a buffer of exactly its size: cut to pieces, which are
- * joined and cut again, which has to give the same pieces. Then the stranger writes over his frame,
- * which must not matter but for the payload.
+ * A frame of a stranger behind its header, in a buffer of exactly its size: cut to pieces, which
+ * are joined and cut again, which has to give the same pieces. Then the stranger writes over his
+ * frame, which must not matter but for the payload.
  */
 #include "fuzz.h"
 

@@ -41,7 +41,8 @@ static size_t counted(const uint8_t *frame, size_t len)
 {
 	struct transport_layout l;
 
-	return transport_parse(frame, MIN(len, OFFLOAD_HEAD_PLAIN), len, false, &l) == 0 ? l.end : len;
+	return transport_parse(frame, MIN(len, OFFLOAD_HEAD_PLAIN), len, false, &l) == 0 ? l.end
+											 : len;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

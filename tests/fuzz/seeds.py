@@ -204,9 +204,95 @@ def capture_stream():
     yield "odd_options", b"\0" + b"1000 Success\n" + block(5, bytes(12) + numbers(5, 65535, size=2))
 
 
+def host(size, *values):
+    return b"".join((value % 2 ** (8 * size)).to_bytes(size, sys.byteorder) for value in values)
+
+
+def ring():
+    """Whether the producer is guarded, then steps: a byte and its arguments."""
+    def reserve(length, kind=1):
+        return b"\2" + host(4, length) + b"\3" + host(4, length // 4 * 4 + kind)
+    def word(which, number):
+        return b"\0" + bytes([which]) + host(4, number)
+    def header(whose, at, length, kind=1):
+        return b"\1" + bytes([whose]) + host(4, at) + host(4, length) + host(2, kind, 0)
+    publish, take, release = b"\5\0", b"\4", b"\6\0"
+    once = reserve(100) + publish + take + release
+    for guarded in (b"\0", b"\1"):
+        yield f"once_{guarded[0]}", guarded + 3 * once
+        yield f"full_{guarded[0]}", guarded + 3 * reserve(32756) + b"\5\7" + 3 * take + b"\6\1"
+        yield f"wrap_{guarded[0]}", guarded + 3 * (2 * reserve(16000) + b"\5\1" + 2 * take + release)
+        yield f"punch_{guarded[0]}", guarded + once + b"\5\4" + b"\6\7" + once
+    yield "heads", b"\0" + once + word(0x80, 64) + take + word(0, 2 ** 31) + take
+    yield "tails", b"\0" + once + word(0x81, 8) + b"\5\7" + reserve(10)
+    yield "guard", b"\1" + word(3, 1) + reserve(100) + b"\5\1" + word(3, 0) + once
+    yield "length", b"\0" + reserve(100) + publish + header(0, 0, 2 ** 32 - 1) + take
+    yield "padding", b"\0" + reserve(100) + publish + header(0, 0, 100, 0) + take
+    yield "resume", b"\0" + word(0, -8) + word(1, -8) + b"\7\6" + 2 * once + b"\7\7" + once
+
+
+def vde_ring():
+    def item(kind, value=b""):
+        return host(2, kind, len(value)) + value + bytes(-len(value) % 4)
+    def message(kind, *items, error=0, major=1, magic=0x52454456):
+        body = b"".join(items)
+        return (host(4, magic, 32 + len(body)) + host(2, major, kind) + host(4, error)
+                + host(8, 1, 15) + body)
+    wishes = (item(1, host(4, 7)), item(2), item(3, host(4, 100)), item(4, host(4, 0o700)),
+              item(5, b"a plug: user=me pid=42"), item(6, host(4, 9216)),
+              item(7, host(4, 1 << 20, 1 << 20)), item(9, host(2, 1)), item(10, host(2, 1)),
+              item(11, b"0123456789abcdef" + host(8, 5)))
+    yield "hello", message(1)
+    yield "hello_all", message(1, *wishes)
+    yield "welcome", message(2, *wishes, item(8, host(8, 4096, 4096 + (1 << 20))))
+    yield "refusal", message(3, item(12, b"all ports are taken"), error=28)
+    yield "unknown", message(1, item(99, b"xyz"), item(5, b"known"))
+    yield "critical", message(1, item(5, b"known"), item(0x8063, b"xyz"))
+    yield "end", message(1, item(0), item(5, b"x"))
+    yield "version", message(1, major=2)
+    yield "magic", message(1, magic=0x52454457)
+    yield "cut", message(1, *wishes)[:60]
+    yield "long_text", message(1, item(5, b"d" * 200))
+    yield "lines", message(1, item(5, b"a\n.\n\x1b[0m"), item(5, b"z"))
+
+
+def takeover():
+    """Messages of vde/switch/takeover_message.h, of each kind that needs no descriptor."""
+    def message(kind, *items):
+        body = b"".join(kind.to_bytes(2, sys.byteorder) + bytes(2)
+                        + len(value).to_bytes(4, sys.byteorder) + value + bytes(-len(value) % 8)
+                        for kind, value in items)
+        size = (16 + len(body)).to_bytes(4, sys.byteorder)
+        kinds = (1).to_bytes(2, sys.byteorder) + kind.to_bytes(2, sys.byteorder)
+        magic = 0x54454456.to_bytes(4, sys.byteorder)
+        return magic + size + kinds + bytes(4) + body
+
+    def numbers(*values):
+        return b"".join(value.to_bytes(8, sys.byteorder) for value in values)
+    drop = (14, numbers(7) + b"queue_full")
+    yield "port", message(3, (11, numbers(1)), (13, numbers(1, 2, 3, 4, 0, 0)), drop)
+    yield "vlan", message(4, (11, numbers(5)), (13, numbers(1, 2, 3, 4)), drop)
+    yield "endpoint", message(5, (15, b"datagram"), (11, numbers(1)), (2, numbers(9, 0, 1518, 1522)),
+                              (17, b"a plug"), (16, b"/nowhere/001.9"), (22, numbers(1)))
+    yield "ring", message(5, (15, b"ring"), (11, numbers(1)), (2, numbers(9)),
+                          (18, numbers(65536, 65536, 8, 16, 15, 15, 65557, 1)))
+    yield "queue", message(6, (19, bytes(60)), (19, bytes(61)))
+    entries = numbers(0x02 | 5 << 48, 7 | 1 << 32, 0x0402, 9 | 1 << 32)
+    yield "macs", message(7, (2, numbers(77, 1, 2)), (20, entries))
+    port = (21, numbers(1, 4, 1, 1, 0, 0, 0, 0, 99, 0, 99, 0x8001, *(13 * [0])))
+    yield "tree", message(8, (11, numbers(5)), (2, numbers(99, 0, 1, 5120, 512, 3840)),
+                          (22, numbers(2)), port)
+    yield "door", message(9, (12, b"ctl"), (22, numbers(0)))
+    yield "pending", message(11, (12, b"ctl"), (23, b"half a request"))
+    yield "console", message(12, (2, numbers(1, 0, 0, 3)), (25, b"port/+"), (25, b"no/such"))
+    yield "capture", message(15, (2, numbers(1, 1, 96, 5, 300, 0, 0)), (12, b"a file"),
+                             (26, b"tcp port 80"), (27, numbers(1, 5, 0)))
+    yield "unknown", message(77)
+
+
 def main():
-    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join,
-                  segment):
+    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
+                  segment, takeover, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

@@ -61,6 +61,18 @@ def plug_side(request):
     return SIDES[request.param]
 
 
+@pytest.fixture(params=sorted(SIDES, reverse=True), ids=lambda name: f'lib={name}')
+def lib_side(request):
+    """Each side in turn: whose libvdeplug."""
+    return SIDES[request.param]
+
+
+@pytest.fixture(params=sorted(SIDES, reverse=True), ids=lambda name: f'mod={name}')
+def mod_side(request):
+    """Each side in turn: whose plug-ins are loaded into it."""
+    return SIDES[request.param]
+
+
 @pytest.fixture
 def switch(lab, switch_side):
     """A running switch of each side in turn, with default options and a management socket."""

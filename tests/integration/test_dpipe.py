@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dpipe: chains, filters, files, status (reference 3.2). Both sides where they agree."""
 
+import fcntl
 import os
 import pathlib
 import signal
@@ -63,12 +64,12 @@ def test_alternate_numbers(lab, ours):
     argv = []
     for name in 'ABC':
         argv += ['sh', '-c', tell, name, '=']
-    taken = os.open('/dev/null', os.O_RDONLY)
-    os.dup2(taken, 20)
+    null = os.open('/dev/null', os.O_RDONLY)
+    taken = fcntl.fcntl(null, fcntl.F_DUPFD, 20)
     env = dict(lab.env(), ALTERNATE_STDIN='9', ALTERNATE_STDOUT='8')
-    done = run(lab, ours, *argv[:-1], env=env, pass_fds=[20])
-    os.close(20)
+    done = run(lab, ours, *argv[:-1], env=env, pass_fds=[taken])
     os.close(taken)
+    os.close(null)
     assert sorted(done.err.splitlines()) == ['A none none', 'B 3 4', 'C none none']
 
 

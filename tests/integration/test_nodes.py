@@ -23,24 +23,11 @@ from vslib.proc import readable, wait_until
 from vslib.sides import SIDES, lacking
 
 NODES = ('hub', 'switch', 'multi', 'bonding')
-ORDER = sorted(SIDES, reverse=True)
 SIZES = (14, 15, 59, 60, 1514, 1518, 4097, 9233, 9234)
 CLIENTS_MAX = 256
 
 
-@pytest.fixture(params=ORDER, ids=lambda name: f'lib={name}')
-def lib_side(request):
-    """Whose libvdeplug."""
-    return SIDES[request.param]
-
-
-@pytest.fixture(params=ORDER, ids=lambda name: f'mod={name}')
-def mod_side(request):
-    """Whose plug-ins."""
-    return SIDES[request.param]
-
-
-@pytest.fixture(params=['raw', *ORDER], ids=lambda name: f'client={name}')
+@pytest.fixture(params=['raw', *sorted(SIDES, reverse=True)], ids=lambda name: f'client={name}')
 def client_kind(request):
     """Whose plug joins the node."""
     return request.param

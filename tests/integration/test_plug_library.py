@@ -117,20 +117,15 @@ def test_our_plugin_in_debians_library(lab, ours, debian, switch):
 
 # --- programs of the other side -------------------------------------------------------------------
 
-def test_program_on_library(lab, ours, debian, switch, plug_side):
-    """vde_plug of each side with the other side's libvdeplug."""
-    library = debian if plug_side.ours else ours
-    library.library()
+def test_program_on_our_library(lab, ours, debian, switch):
+    """Debian's vde_plug with our libvdeplug. (Ours comes with our library, whose calls it needs.)"""
+    ours.library()
     if ours.sanitized():
         pytest.skip('a sanitized library needs a sanitized program')
-    env = lab.env(library, **({} if library.ours else
-                              {'VDEPLUGIN_PATH': str(debian.plugin_dir)}))
-    if plug_side.ours:                  # its own library is found by RPATH unless preloaded
-        env['LD_PRELOAD'] = str(debian.library())
-    plug = lab.stream(plug_side, switch.path, '-D', 'mixed', env=env)
+    plug = lab.stream(debian, switch.path, '-D', 'mixed', env=lab.env(ours))
     switch.wait_endpoint('mixed')
     maps = pathlib.Path(f'/proc/{plug.proc.pid}/maps').read_text()
-    assert str(library.library().resolve()) in maps
+    assert str(ours.library().resolve()) in maps
     other = lab.raw(switch)
     exchange(plug, other)
 
@@ -238,7 +233,10 @@ def test_nested_error(host):
 
 
 def test_library_leaks_nothing(host, switch):
-    """Opening and closing, with and without success, leaves no descriptor."""
+    """Opening and closing, with and without success, leaves no descriptor.
+
+    Debian's switch now and then keeps a port whose plug left at once, also one of Debian's own.
+    """
     host.open(switch.path).close()
     before = host.call(op='fds')
     for _ in range(20):
@@ -246,7 +244,8 @@ def test_library_leaks_nothing(host, switch):
         fails(host, errno.EINVAL, f'{switch.path}[mode=9]')
         fails(host, errno.EPROTONOSUPPORT, 'quux://')
     assert host.call(op='fds') == before
-    switch.wait_no_endpoint('itest-lib')
+    if switch.side.ours:
+        switch.wait_no_endpoint('itest-lib')
 
 
 def test_setuid_ignores_paths(lab, ours, switch):

@@ -20,21 +20,8 @@ from vslib.plugs import CHILD, LibHost, LibraryError, framed
 from vslib.proc import Proc, pid_exists, wait_until
 from vslib.sides import SIDES, kernel_lacks, lacking, tool
 
-ORDER = sorted(SIDES, reverse=True)
 SIZES = (14, 15, 59, 60, 1514, 4096, 4097, 9233, 9234)
 EAGAIN = 11
-
-
-@pytest.fixture(params=ORDER, ids=lambda name: f'lib={name}')
-def lib_side(request):
-    """Whose libvdeplug."""
-    return SIDES[request.param]
-
-
-@pytest.fixture(params=ORDER, ids=lambda name: f'mod={name}')
-def mod_side(request):
-    """Whose plug-ins."""
-    return SIDES[request.param]
 
 
 def check(one, two, sizes=SIZES):

@@ -23,15 +23,8 @@ from vslib.plugs import LibraryError
 from vslib.proc import readable, wait_until
 from vslib.sides import SIDES
 
-ORDER = sorted(SIDES, reverse=True)
 SIZES = (14, 15, 60, 1514, 4097, 9234, 20000)
 EISCONN = 106
-
-
-@pytest.fixture(params=ORDER, ids=lambda name: f'lib={name}')
-def lib_side(request):
-    """Whose libvdeplug."""
-    return SIDES[request.param]
 
 
 def end(lab, lib_side=SIDES['ours'], mod_side=SIDES['ours'], **how):

@@ -2,6 +2,8 @@
 /* A ring between pages that nobody may touch, so that a step outside of it ends the test. */
 #pragma once
 
+#include "test.h"
+
 #include <sys/mman.h>
 
 #include "base/ring.h"

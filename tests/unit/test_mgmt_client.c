@@ -3,6 +3,8 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/io.h"
@@ -18,6 +20,7 @@ struct console {
 	int listener;
 	pthread_t thread;
 	char got[4096]; /* all lines that were read */
+	atomic_int reads;
 };
 
 static void *play(void *argument)
@@ -34,6 +37,7 @@ static void *play(void *argument)
 			break;
 		line[len] = '\0';
 		strcat(console->got, line);
+		atomic_fetch_add(&console->reads, 1);
 		(void)io_write_all(fd, console->answers[i], strlen(console->answers[i]));
 	}
 	(void)close(fd);
@@ -135,6 +139,8 @@ static void test_late_answer(void **state)
 	assert_int_equal(c->owed, 1);
 	/* The console answers the first when it reads something more. */
 	assert_int_equal(io_write_all(c->fd, "#", 1), 0);
+	while (atomic_load(&console.reads) < 2) /* by itself: not together with the next */
+		(void)sched_yield();
 	assert_int_equal(mgmt_client_command(c, "fast", &reply), 0);
 	assert_int_equal(reply.code, 0);
 	assert_string_equal(mgmt_reply_line(&reply, NULL), "right\n");

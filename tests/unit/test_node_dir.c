@@ -14,9 +14,9 @@
 
 static void test_own_names(void **state)
 {
-	static const char *const own[] = { "ctl", "fd0", "fd123456", ".1-0", ".00042-00007" };
+	static const char *const own[] = { "ctl", "ring", "fd0", "fd123456", ".1-0", ".00042-00007" };
 	static const char *const foreign[] = { "", "ct", "ctl2", "fd", "fdx", "fd1x", "fd-1", ".", "..",
-					       ".1", ".1-", ".-1", ".1-2-3", "001.4", "ring", "x.1-2" };
+					       ".1", ".1-", ".-1", ".1-2-3", "001.4", "ring2", "x.1-2" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)

@@ -376,6 +376,21 @@ static void consumer_asks_again(void **state)
 	assert_false(ring_ring_again(&rig->p)); /* it has found it meanwhile */
 }
 
+/* Each announcement is either taken back or answered by one signal, never both. */
+static void consumer_withdraws(void **state)
+{
+	struct ring_rig *rig = *state;
+
+	assert_false(ring_withdraw(&rig->c)); /* nothing was said */
+	assert_true(ring_sleep(&rig->c));
+	assert_true(ring_withdraw(&rig->c));
+	put(rig, 1);
+	assert_false(ring_publish(&rig->p));
+	ring_ask(&rig->c);
+	assert_true(ring_ring_again(&rig->p));
+	assert_false(ring_withdraw(&rig->c)); /* a signal is on its way */
+}
+
 static void producer_is_woken(void **state)
 {
 	struct ring_rig *rig = *state;
@@ -644,6 +659,7 @@ int main(void)
 		RIG_TEST(does_not_go_on),
 		RIG_TEST(consumer_is_woken),
 		RIG_TEST(consumer_asks_again),
+		RIG_TEST(consumer_withdraws),
 		RIG_TEST(producer_is_woken),
 		RIG_TEST(room_is_room),
 		RIG_TEST(gives_memory_back),

@@ -3,7 +3,8 @@
  * A plug-in says with EOPNOTSUPP that a connection of its cannot do a call (a switch without rings):
  * from then on that call is done here.
  *
- * Receiving is one vde_recv for each time that the descriptor is readable, so it never blocks.
+ * Receiving is one vde_recv for each time that the descriptor is readable, so it never blocks; a
+ * socket that never does need not be asked.
  * Sending is one vde_send for each frame. What the plug-in does not take (vde_features) is cut
  * and completed before it is sent; from networks that know no super-frames none are received.
  *
@@ -14,9 +15,11 @@
 #include "vde/plug/batch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/shared_lock.h"
 #include "vde/plug/offload.h"
@@ -158,6 +161,18 @@ uint64_t batch_features(VDECONN *conn, uint64_t features)
 
 /* --- receiving ------------------------------------------------------------------------------ */
 
+/*
+ * A socket that was made non-blocking can be read until it says that nothing is there. Others show a
+ * descriptor that only can be polled, or that their plug-in reads in pieces.
+ */
+static bool never_waits(VDECONN *conn)
+{
+	int fd = conn->module->vde_datafd(conn), flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	return flags >= 0 && flags & O_NONBLOCK && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static bool is_readable(VDECONN *conn)
 {
 	struct pollfd p = { .fd = conn->module->vde_datafd(conn), .events = POLLIN };
@@ -172,14 +187,14 @@ static bool means_nothing(int code)
 }
 
 /*
- * One frame into FRAME's buffer: 1; 0 when none is there, -EPIPE at the end. What is too long is
- * dropped: what would be cut goes through the bounce buffer.
+ * One frame into FRAME's buffer: 1; 0 when none is there, -EPIPE at the end. With ASK the descriptor
+ * is asked before. What is too long is dropped: what would be cut goes through the bounce buffer.
  */
-static int recv_one(VDECONN *conn, struct plug_batch *b, struct vde_frame *frame)
+static int recv_one(VDECONN *conn, struct plug_batch *b, struct vde_frame *frame, bool ask)
 {
 	bool small = frame->len < VDE_ETHBUFSIZE;
 
-	for (int i = 0; i < NOTHING_MAX && is_readable(conn); i++) {
+	for (int i = 0; i < NOTHING_MAX && (!ask || is_readable(conn)); i++) {
 		ssize_t n = conn->module->vde_recv(conn, small ? b->bounce : frame->data,
 						   small ? sizeof(b->bounce) : frame->len, 0);
 
@@ -204,6 +219,7 @@ int batch_recv(VDECONN *conn, struct vde_frame *frames, unsigned count)
 	__typeof__(module_of(conn)->ext->vde_recv_batch) recv = EXT(conn, vde_recv_batch);
 	struct plug_batch *b;
 	unsigned n = 0;
+	bool ask;
 	int r;
 
 	count = MIN(count, COUNT_MAX);
@@ -217,7 +233,8 @@ int batch_recv(VDECONN *conn, struct vde_frame *frames, unsigned count)
 		r = batch_lock(&b->rx_lock);
 	if (r < 0)
 		return r;
-	while (n < count && (r = recv_one(conn, b, &frames[n])) > 0)
+	ask = !never_waits(conn);
+	while (n < count && (r = recv_one(conn, b, &frames[n], ask)) > 0)
 		n++;
 	shared_lock_drop(&b->rx_lock);
 	return n > 0 ? (int)n : r;

@@ -63,12 +63,12 @@ static void describe(const char *descr, char text[MAXDESCR])
 }
 
 static int conn_open(const char *vnl, const char *descr, int interface_version,
-		     struct vde_open_args *args, VDECONN **ret)
+		     struct vde_open_args *args, const int *tap, VDECONN **ret)
 {
 	__attribute__((cleanup(locator_done))) struct locator l = { 0 };
 	char text[MAXDESCR];
 	struct plug_request request = {
-		text, interface_version, args, wants_frames_only(descr),
+		text, interface_version, args, wants_frames_only(descr), tap,
 	};
 	int r = locator_resolve(vnl, &l, plug_error());
 
@@ -81,20 +81,31 @@ static int conn_open(const char *vnl, const char *descr, int interface_version,
 	return r;
 }
 
-PUBLIC VDECONN *vde_open_real(char *vnl, char *descr, int interface_version,
-			      struct vde_open_args *args)
+static VDECONN *open_or_errno(const char *vnl, const char *descr, int interface_version,
+			      struct vde_open_args *args, const int *tap)
 {
 	VDECONN *conn = NULL;
 	int r;
 
 	*plug_error() = (struct error){ 0 };
-	r = conn_open(vnl, descr, interface_version, args, &conn);
+	r = conn_open(vnl, descr, interface_version, args, tap, &conn);
 	if (r < 0) {
 		errno = -r;
 		return NULL;
 	}
 	*plug_error() = (struct error){ 0 }; /* a plug-in may have failed before another did it */
 	return conn;
+}
+
+PUBLIC VDECONN *vde_open_real(char *vnl, char *descr, int interface_version,
+			      struct vde_open_args *args)
+{
+	return open_or_errno(vnl, descr, interface_version, args, NULL);
+}
+
+PUBLIC VDECONN *vde_open_tap(char *vnl, char *descr, struct vde_open_args *args, int tap_fd)
+{
+	return open_or_errno(vnl, descr, LIBVDEPLUG_INTERFACE_VERSION, args, &tap_fd);
 }
 
 PUBLIC ssize_t vde_recv(VDECONN *conn, void *buf, size_t len, int flags)

@@ -74,6 +74,22 @@ static int candidate_open(const char *file, struct candidate *ret, struct error 
 	return 0;
 }
 
+/* Whether the plug-in has that operation: it may be older than the library. */
+#define HAS_OP(ext, op)                                                                     \
+	((ext) && (ext)->size >= offsetof(struct vdeplug_ops_ext, op) + sizeof((ext)->op) && \
+	 (ext)->op)
+
+static VDECONN *candidate_open_tap(const struct candidate *c, char *args,
+				   const struct plug_request *request)
+{
+	if (HAS_OP(c->ext, vde_open_tap))
+		return c->ext->vde_open_tap(args, request->descr, request->interface_version,
+					    request->args, *request->tap);
+	(void)error_set(plug_error(), EOPNOTSUPP, "this kind of network does not take interfaces");
+	errno = EOPNOTSUPP;
+	return NULL;
+}
+
 /* Calls the plug-in's open on a copy of ARGS, which it may change. */
 static int candidate_connect(const struct candidate *c, const char *args,
 			     const struct plug_request *request, VDECONN **ret)
@@ -85,8 +101,9 @@ static int candidate_connect(const struct candidate *c, const char *args,
 	if (!copy || !module)
 		return -ENOMEM;
 	errno = 0;
-	conn = c->ops->vde_open_real(copy, request->descr, request->interface_version,
-				     request->args);
+	conn = request->tap ? candidate_open_tap(c, copy, request)
+			    : c->ops->vde_open_real(copy, request->descr,
+						    request->interface_version, request->args);
 	if (!conn)
 		return errno > 0 ? -errno : -EINVAL; /* some forget to say */
 	module->ops = *c->ops;

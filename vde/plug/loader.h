@@ -29,6 +29,7 @@ struct plug_request {
 	int interface_version;
 	struct vde_open_args *args;
 	bool frames_only; /* see struct plug_module */
+	const int *tap;   /* the TAP to hand over; NULL: frames are wanted */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Looking at frames with work left, changing their tags, passing them on whole. The rules that keep
- * a stranger out: bytes that decide anything are copied first, once, and parsed in the copy; what is
- * sent as headers is the copy, too; and what is found out decides how much of the rest is read.
+ * a stranger out: bytes that decide anything are copied first, once, and parsed in the copy; what
+ * is sent as headers is the copy, too; and what is found out decides how much of the rest is read.
  */
 #include "vde/plug/offload_internal.h"
 
@@ -41,8 +41,8 @@ static void want_checksum(struct offload_frame *of)
 {
 	const struct transport_layout *l = &of->layout;
 	uint8_t *head = offload_head(of);
-	uint16_t sum = (uint16_t)~checksum_finish(
-		transport_pseudo_sum(head, l, l->end - l->transport));
+	uint16_t sum =
+		(uint16_t)~checksum_finish(transport_pseudo_sum(head, l, l->end - l->transport));
 
 	memcpy(head + transport_csum_field(l), &sum, sizeof(sum));
 	of->kind = OFFLOAD_CSUM;
@@ -298,7 +298,7 @@ unsigned offload_piece_gather(const struct offload_piece *piece, const struct of
 	return gather(piece->head, piece->head_len, piece->rest, piece->rest_len, tag, iov);
 }
 
-/* Completes the checksum in HEAD, a copy of the frame's or that itself; padding is not part of it. */
+/* Completes the checksum in HEAD, the frame's own or a copy; padding is not part of it. */
 static void complete(const struct offload_frame *of, uint8_t *head)
 {
 	const struct transport_layout *l = &of->layout;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Frames that leave work to whoever carries them (wire/vnet.h): looked at once when they come in from
- * a stranger, then passed on as they are, or cut, completed or joined for those who need it.
+ * Frames that leave work to whoever carries them (wire/vnet.h): looked at once when they come in
+ * from a stranger, then passed on as they are, or cut, completed or joined for those who need it.
  *
  *	offload_check()  copies the headers, and says what the frame is; all others work on that copy
  *	offload_takes()  whether a port takes it as it is:  offload_gather() has its pieces
@@ -11,12 +11,13 @@
  * Payload stays where it is, in a ring that its sender may still write to: whoever changes it
  * harms his own frame only. Headers are parsed, changed and sent from private memory.
  *
- * Costs, x86-64, ns; L: a super-frame of 64 KiB. Nothing here allocates but offload_join_new().
- *	offload_check()  plain: a copy of 128 bytes, about 5. Otherwise 20 to 40, whatever the length.
- *	cut              each segment: its headers, about 15, and a pass over its payload for the
- *	                 checksum, about 70 for 1448 bytes; that is paid once for all ports.
- *	complete         a pass over the payload: 3500 for L.
- *	join             each frame: 30, and a pass over its payload if its checksum has to be verified.
+ * Costs, x86-64 in 2024, caches warm. Nothing here allocates but offload_join_new().
+ *	offload_check()  plain: a copy of 128 bytes, 8 ns. Otherwise 25 to 40 ns, whatever the length.
+ *	cut              a segment of 1448 bytes: 50 ns, most of it the pass over its payload for the
+ *	                 checksum; paid once for all ports. With a copy: 75 ns.
+ *	complete         a pass over the payload: 65 ns for 1448 bytes, 1.5 us for 64 KiB.
+ *	join             a frame: 25 ns, and 35 for a pass over 1448 bytes if its checksum has to be
+ *	                 verified; payload is not copied. What is no candidate: 20 ns.
  */
 #pragma once
 
@@ -48,7 +49,7 @@ struct offload_frame {
 	uint32_t wire_bytes;   /* of all of them, headers included */
 	uint32_t wire_max;     /* bytes of the largest */
 	struct vnet_header vnet; /* made anew; zero for a plain frame */
-	struct transport_layout layout; /* of all but plain frames; offsets from the frame's start */
+	struct transport_layout layout; /* of all but plain frames; from the frame's start */
 	const uint8_t *rest;   /* borrowed: what follows the head; may change at any time */
 	uint32_t rest_len;
 	uint16_t head_at;      /* the frame begins at room[head_at] */
@@ -67,9 +68,9 @@ static inline uint8_t *offload_head(struct offload_frame *of)
  * FRAME is borrowed as long as *of is used, and may change all the time: its headers are read once.
  *
  * Nothing that VNET says is believed but the kind and gso_size: the rest is found by parsing, and
- * lengths, IPv4 checksum and pseudo header's sum are written into the private head. A super-frame whose payload
- * fits one segment becomes OFFLOAD_CSUM. A checksum inside something that is no TCP or UDP over IP
- * (three tags, MPLS) is completed at once, per VNET.
+ * lengths, IPv4 checksum and pseudo header's sum are written into the private head. A super-frame
+ * whose payload fits one segment becomes OFFLOAD_CSUM. A checksum inside something that is no TCP
+ * or UDP over IP (three tags, MPLS) is completed at once, per VNET.
  *
  * -EBADMSG: drop it, it contradicts its header (too short or long, gso_size below 48, ...).
  * -EPROTONOSUPPORT: drop it, GSO of a kind that was not agreed on (UFO, tunnels).
@@ -77,7 +78,7 @@ static inline uint8_t *offload_head(struct offload_frame *of)
 int offload_check(struct offload_frame *of, const void *frame, size_t len,
 		  const struct vnet_header *vnet);
 
-/* --- tags ------------------------------------------------------------------------------------- */
+/* --- tags ---------------------------------------------------------------------------------- */
 
 enum offload_change {
 	OFFLOAD_KEEP = 0,
@@ -94,8 +95,9 @@ struct offload_tag {
 /* Bytes that the change adds to each frame on the wire. */
 static inline int offload_tag_delta(const struct offload_tag *tag)
 {
-	return tag->change == OFFLOAD_PUSH ? ETHER_TAG_SIZE :
-	       tag->change == OFFLOAD_POP ? -ETHER_TAG_SIZE : 0;
+	static const int deltas[] = { 0, ETHER_TAG_SIZE, -ETHER_TAG_SIZE };
+
+	return deltas[tag->change];
 }
 
 /*
@@ -105,13 +107,14 @@ static inline int offload_tag_delta(const struct offload_tag *tag)
 void offload_push_tag(struct offload_frame *of, const struct ether_tag *tag);
 void offload_pop_tag(struct offload_frame *of);
 
-/* --- a frame as it is --------------------------------------------------------------------------- */
+/* --- a frame as it is ---------------------------------------------------------------------- */
 
 /*
  * Whether who accepts FEATURES (VDE_RING_F_..., the same bits as VDE_FEATURE_...) takes the frame
  * as it is after TAG's change; false: cut it. A super-frame that would have three tags is cut.
  */
-bool offload_takes(const struct offload_frame *of, uint64_t features, const struct offload_tag *tag);
+bool offload_takes(const struct offload_frame *of, uint64_t features,
+		   const struct offload_tag *tag);
 
 /* The header to send before the frame after TAG's change. */
 struct vnet_header offload_vnet(const struct offload_frame *of, const struct offload_tag *tag);
@@ -132,7 +135,7 @@ void offload_complete(struct offload_frame *of);
  */
 size_t offload_complete_head(const struct offload_frame *of, uint8_t to[OFFLOAD_HEAD_MAX]);
 
-/* --- cutting ------------------------------------------------------------------------------------ */
+/* --- cutting ------------------------------------------------------------------------------- */
 
 /* One complete frame for the wire. */
 struct offload_piece {
@@ -168,7 +171,7 @@ ssize_t offload_cut_copy(struct offload_cut *cut, void *to, size_t room);
 unsigned offload_piece_gather(const struct offload_piece *piece, const struct offload_tag *tag,
 			      struct iovec iov[OFFLOAD_PIECES]);
 
-/* --- joining ------------------------------------------------------------------------------------ */
+/* --- joining ------------------------------------------------------------------------------- */
 
 #define OFFLOAD_JOIN_SLOTS 8  /* streams that are held at a time; one more: the oldest goes out */
 #define OFFLOAD_JOIN_MAX   64 /* segments in one super-frame */
@@ -189,13 +192,14 @@ typedef void offload_emit(void *context, const struct offload_out *out);
 struct offload_join;
 
 /* FEATURES: which super-frames may be made (VDE_RING_F_TSO4, ...; without CSUM none). -ENOMEM. */
-int offload_join_new(uint64_t features, offload_emit *emit, void *context, struct offload_join **ret);
+int offload_join_new(uint64_t features, offload_emit *emit, void *context,
+		     struct offload_join **ret);
 void offload_join_free(struct offload_join *join);
 
 /*
- * Takes a frame that goes to the destination with TAG's change: holds it, or emits it, after what it must not
- * overtake (order is kept within a stream). *of, and what it borrows, stays valid until
- * offload_join_flush(). The frame is one that the destination takes (offload_takes()).
+ * Takes a frame that goes to the destination with TAG's change: holds it, or emits it, after what
+ * it must not overtake (order is kept within a stream). *of, and what it borrows, stays valid
+ * until offload_join_flush(). The frame is one that the destination takes (offload_takes()).
  *
  * Joined are TCP and UDP packets with right (then verified) or unfinished checksums that cutting
  * would give again.

@@ -89,8 +89,8 @@ ssize_t offload_cut_copy(struct offload_cut *cut, void *to, size_t room)
 		copy_single(of, out);
 	} else {
 		sum = segment_head(plan, index, out);
-		sum = checksum_copy(sum, out + of->head_len,
-				    of->rest + (size_t)index * plan->size, payload_len);
+		sum = checksum_copy(sum, out + of->head_len, of->rest + (size_t)index * plan->size,
+				    payload_len);
 		segment_seal(&of->layout, out, sum);
 	}
 	return (ssize_t)(of->head_len + payload_len);

@@ -5,8 +5,8 @@
 #include "vde/plug/offload.h"
 
 /*
- * Makes *of a super-frame without its rest (rest is NULL): the headers are those at HEAD as LAYOUT says, the
- * payload has PAYLOAD_LEN bytes, GSO_SIZE in a segment.
+ * Makes *of a super-frame without its rest (rest is NULL): the headers are those at HEAD as LAYOUT
+ * says, the payload has PAYLOAD_LEN bytes, GSO_SIZE in a segment.
  */
 void offload_super(struct offload_frame *of, const uint8_t *head,
 		   const struct transport_layout *layout, uint32_t payload_len, uint16_t gso_size);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A packet joins the one before when cutting the result again (wire/segment.h) gives the same two
- * frames: all headers equal but for lengths, checksums, the IPv4 identification (which counts up, or
- * has no meaning with "don't fragment": RFC 6864) and the sequence number, which continues; and the
- * one before is as long as the first. A shorter packet, or one with PSH, ends the super-frame.
+ * frames: all headers equal but for lengths, checksums, the IPv4 identification (which counts up,
+ * or has no meaning with "don't fragment": RFC 6864) and the sequence number, which continues; and
+ * the one before is as long as the first. A shorter packet, or one with PSH, ends the super-frame.
  * Of TCP only plain data is joined: ACK is set and nothing else but PSH. UDP without a checksum is
  * not, since cutting would give it one. A packet with a wrong checksum is passed as it is, for the
  * receiver to count.
  *
- * A stream has a slot while packets of it come. The slot refers to their payload where it is; its
- * headers with all that may differ set to 0 are the pattern which the next packet's have to match.
- * Checksums are verified only when two packets are about to be joined.
+ * A stream has a slot while packets of it come. The slot refers to their payload where it is, and
+ * the next packet's headers are compared with the first one's. Checksums are verified only when two
+ * packets are about to be joined.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,11 +38,10 @@ struct slot {
 	uint32_t next_seq;
 	uint32_t payload_len;
 	bool push;
-	uint64_t age;      /* when it was begun, to find the oldest */
+	uint64_t age; /* when it was begun, to find the oldest */
 	struct packet first;
 	struct offload_tag tag;
 	struct iovec payload[OFFLOAD_JOIN_MAX];
-	uint8_t pattern[OFFLOAD_HEAD_MAX];
 };
 
 struct offload_join {
@@ -84,7 +83,7 @@ static int packet_parse(struct packet *p, const struct offload_frame *of)
 		r = transport_parse(p->head, of->head_len, of->len, false, &p->layout);
 	if (r < 0)
 		return r;
-	/* The head of a plain frame has some payload, too; it all stands in one piece before the rest. */
+	/* The head of a plain frame has payload, too; it stands in one piece before the rest. */
 	p->payload = of->rest - (of->head_len - p->layout.payload);
 	p->payload_len = p->layout.end - p->layout.payload;
 	return 0;
@@ -122,31 +121,6 @@ static bool packet_joinable(const struct packet *p, uint64_t features)
 	if (packet_is_tcp(p) ? (packet_tcp(p)->flags & ~TCP_PSH) != TCP_ACK : udp->checksum == 0)
 		return false;
 	return l->version == 6 || checksum(packet_ipv4(p), l->transport - l->ip) == 0;
-}
-
-/* The headers at TO, without what may differ between joined packets. */
-static void packet_pattern(const struct packet *p, uint8_t to[OFFLOAD_HEAD_MAX])
-{
-	const struct transport_layout *l = &p->layout;
-	uint16_t none = 0;
-
-	memcpy(to, p->head, l->payload);
-	if (l->version == 4) {
-		struct ipv4_header *ip = (struct ipv4_header *)(to + l->ip);
-
-		ip->total_len = ip->id = ip->checksum = 0;
-	} else {
-		((struct ipv6_header *)(to + l->ip))->payload_len = 0;
-	}
-	memcpy(to + transport_csum_field(l), &none, sizeof(none));
-	if (packet_is_tcp(p)) {
-		struct tcp_header *tcp = (struct tcp_header *)(to + l->transport);
-
-		tcp->seq = 0;
-		tcp->flags &= (uint8_t)~TCP_PSH;
-	} else {
-		((struct udp_header *)(to + l->transport))->len = 0;
-	}
 }
 
 /* The same stream: link and network addresses, tags and ports. */
@@ -250,28 +224,66 @@ static struct slot *slot_get(struct offload_join *join)
 	return oldest;
 }
 
+/* Of one stream with the same sizes of headers: all of IP is equal but lengths and the checksum. */
+static bool same_ip(const struct packet *a, const struct packet *b)
+{
+	const struct transport_layout *l = &a->layout;
+	size_t header = l->version == 4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+	const struct ipv4_header *a4 = packet_ipv4(a), *b4 = packet_ipv4(b);
+	const struct ipv6_header *a6 = (const void *)a4, *b6 = (const void *)b4;
+
+	if (l->version == 4 && (a4->tos != b4->tos || a4->fragment_offset != b4->fragment_offset ||
+				a4->ttl != b4->ttl))
+		return false;
+	if (l->version == 6 &&
+	    (a6->version_class_flow != b6->version_class_flow ||
+	     a6->next_header != b6->next_header || a6->hop_limit != b6->hop_limit))
+		return false;
+	/* Options or extension headers. */
+	return l->ip + header == l->transport ||
+	       memcmp(a->head + l->ip + header, b->head + l->ip + header,
+		      l->transport - l->ip - header) == 0;
+}
+
+/* All of TCP is equal but flags (which packet_joinable() knows), sequence number, checksum. */
+static bool same_tcp(const struct packet *a, const struct packet *b)
+{
+	const struct tcp_header *ta = packet_tcp(a), *tb = packet_tcp(b);
+	size_t options = a->layout.payload - a->layout.transport - sizeof(*ta);
+
+	return ta->ack == tb->ack && ta->data_offset == tb->data_offset &&
+	       ta->window == tb->window && ta->urgent == tb->urgent &&
+	       (options == 0 || memcmp(ta + 1, tb + 1, options) == 0);
+}
+
+/* Cutting will count the identification up; without "don't fragment" somebody may need it. */
+static bool slot_has_id(const struct slot *slot, const struct packet *p)
+{
+	const struct ipv4_header *ip = packet_ipv4(p);
+
+	return p->layout.version == 6 || be16toh(ip->fragment_offset) & IPV4_DONT_FRAGMENT ||
+	       be16toh(ip->id) == (uint16_t)(slot->ip_id + slot->segments);
+}
+
 /* Of a stream that is the slot's: whether the packet goes on where the slot ends. */
 static bool slot_continues(const struct slot *slot, const struct packet *p)
 {
 	const struct transport_layout *l = &p->layout;
-	uint8_t pattern[OFFLOAD_HEAD_MAX];
 
-	if (slot->first.layout.payload != l->payload || slot->first.layout.transport != l->transport ||
-	    p->payload_len > slot->size ||
+	if (slot->first.layout.payload != l->payload ||
+	    slot->first.layout.transport != l->transport || p->payload_len > slot->size ||
 	    l->payload - l->ip + slot->payload_len + p->payload_len > IP_PACKET_MAX)
 		return false;
-	if (packet_is_tcp(p) && be32toh(packet_tcp(p)->seq) != slot->next_seq)
+	if (packet_is_tcp(p) &&
+	    (be32toh(packet_tcp(p)->seq) != slot->next_seq || !same_tcp(&slot->first, p)))
 		return false;
-	if (l->version == 4 && !(be16toh(packet_ipv4(p)->fragment_offset) & IPV4_DONT_FRAGMENT) &&
-	    be16toh(packet_ipv4(p)->id) != (uint16_t)(slot->ip_id + slot->segments))
-		return false;
-	packet_pattern(p, pattern);
-	return memcmp(pattern, slot->pattern, l->payload) == 0;
+	return same_ip(&slot->first, p) && slot_has_id(slot, p);
 }
 
 static void slot_append(struct offload_join *join, struct slot *slot, const struct packet *p)
 {
-	slot->payload[slot->segments++] = (struct iovec){ (void *)(uintptr_t)p->payload, p->payload_len };
+	slot->payload[slot->segments++] =
+		(struct iovec){ (void *)(uintptr_t)p->payload, p->payload_len };
 	slot->payload_len += p->payload_len;
 	slot->next_seq += p->payload_len;
 	slot->push = packet_is_tcp(p) && packet_tcp(p)->flags & TCP_PSH;
@@ -279,7 +291,8 @@ static void slot_append(struct offload_join *join, struct slot *slot, const stru
 		slot_emit(join, slot);
 }
 
-static void slot_begin(struct offload_join *join, const struct packet *p, const struct offload_tag *tag)
+static void slot_begin(struct offload_join *join, const struct packet *p,
+		       const struct offload_tag *tag)
 {
 	struct slot *slot = slot_get(join);
 
@@ -293,7 +306,6 @@ static void slot_begin(struct offload_join *join, const struct packet *p, const 
 	slot->first = *p;
 	slot->tag = *tag;
 	slot->payload[0] = (struct iovec){ (void *)(uintptr_t)p->payload, p->payload_len };
-	packet_pattern(p, slot->pattern);
 	join->held++;
 }
 
@@ -341,7 +353,8 @@ void offload_join_flush(struct offload_join *join)
 			slot_emit(join, &join->slot[i]);
 }
 
-int offload_join_new(uint64_t features, offload_emit *emit, void *context, struct offload_join **ret)
+int offload_join_new(uint64_t features, offload_emit *emit, void *context,
+		     struct offload_join **ret)
 {
 	struct offload_join *join = calloc(1, sizeof(*join));
 

@@ -276,6 +276,40 @@ void ring_port_refuse(int control_fd, int code, const char *sentence)
 	(void)send_message(control_fd, &parts, NULL, 0, MSG_DONTWAIT); /* best effort */
 }
 
+/* Only memory files have these seals; huge pages can run out, which would be a signal at a write. */
+static const char *memory_fault(int fd, uint64_t *ret_size)
+{
+	struct stat st;
+	struct statfs fs;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return "memory that is not sealed";
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0)
+		return "memory of another kind";
+	*ret_size = (uint64_t)st.st_size;
+	return *ret_size > UINT64_C(2) * RING_MAX + (1 << 20) ? "too much memory" : NULL;
+}
+
+int ring_port_resume(struct ring_port *rp, const uint32_t sizes[2])
+{
+	uint64_t offsets[2], size = 0;
+	int r;
+
+	if (!ring_size_valid(sizes[0]) || !ring_size_valid(sizes[1]))
+		return -EPROTO;
+	server_offsets(sizes, offsets);
+	if (memory_fault(rp->memory_fd, &size) || size != offsets[1] + sizes[1])
+		return -EPROTO;
+	r = map_memory(rp, rp->memory_fd, (size_t)size);
+	if (r < 0)
+		return r;
+	set_up_rings(rp, sizes, offsets, true);
+	(void)ring_consumer_resume(&rp->in); /* nonsense makes them broken, as at any other time */
+	(void)ring_producer_resume(&rp->out);
+	return 0;
+}
+
 int ring_port_receive(int control_fd, struct vde_ring_message_parts *ret, int *ret_fd)
 {
 	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
@@ -377,21 +411,6 @@ static bool is_pipe_end(int fd, int mode)
 	       S_ISFIFO(st.st_mode);
 }
 
-/* Only memory files have these seals; huge pages can run out, which would be a signal at a write. */
-static const char *memory_fault(int fd, uint64_t *ret_size)
-{
-	struct stat st;
-	struct statfs fs;
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals < 0 || (seals & SEALS) != SEALS)
-		return "memory that is not sealed";
-	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0)
-		return "memory of another kind";
-	*ret_size = (uint64_t)st.st_size;
-	return *ret_size > UINT64_C(2) * RING_MAX + (1 << 20) ? "too much memory" : NULL;
-}
-
 static bool region_fits(uint64_t offset, uint32_t size, uint64_t memory_size)
 {
 	return ring_size_valid(size) && offset % page_size() == 0 && offset >= VDE_RING_DATA &&
@@ -482,20 +501,29 @@ static int take_answer(const char *path, const struct vde_ring_message_parts *he
 	return 0;
 }
 
-/* The conversation over a connected socket FD. */
-static int join_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
-		     int pass_fd, uint64_t deadline, struct ring_port *rp,
-		     struct vde_ring_message_parts *ret_welcome, struct error *error)
+/* The conversation over a connected socket FD: 0 with an answer that is no refusal. */
+static int ask_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
+		    int pass_fd, uint64_t deadline, struct vde_ring_message_parts *ret_welcome,
+		    struct received_fds *received, struct error *error)
 {
-	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
-	int r = converse(fd, hello, pass_fd, deadline, ret_welcome, &received);
+	int r = converse(fd, hello, pass_fd, deadline, ret_welcome, received);
 
 	if (r == -EPROTONOSUPPORT)
 		return error_set(error, EPROTONOSUPPORT,
 				 "%s speaks another version of the ring protocol", path);
 	if (r < 0)
 		return error_set_errno(error, -r, "no answer from %s", path);
-	return take_answer(path, hello, ret_welcome, &received, rp, error);
+	return ret_welcome->message == VDE_RING_REFUSAL ? refusal(path, ret_welcome, error) : 0;
+}
+
+static int join_over(int fd, const char *path, const struct vde_ring_message_parts *hello,
+		     int pass_fd, uint64_t deadline, struct ring_port *rp,
+		     struct vde_ring_message_parts *ret_welcome, struct error *error)
+{
+	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
+	int r = ask_over(fd, path, hello, pass_fd, deadline, ret_welcome, &received, error);
+
+	return r < 0 ? r : take_answer(path, hello, ret_welcome, &received, rp, error);
 }
 
 int ring_port_ask(int fd, const struct vde_ring_message_parts *hello)
@@ -534,6 +562,38 @@ int ring_port_join(const char *path, const struct vde_ring_message_parts *hello,
 	unlimit_waiting(fd);
 	ret->control_fd = TAKE_FD(fd);
 	return 0;
+}
+
+/* --- a device in place of rings ----------------------------------------------------------- */
+
+int ring_port_hand_over(const char *path, const struct vde_ring_message_parts *hello, int device_fd,
+			int *ret_control_fd, struct vde_ring_message_parts *ret_welcome,
+			struct error *error)
+{
+	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
+	uint64_t deadline = clock_now() + VDE_RING_PATIENCE_MS * NS_PER_MSEC;
+	auto_close int fd = no_rings(connect_until(path, deadline));
+	int r;
+
+	*ret_welcome = (struct vde_ring_message_parts){ 0 };
+	if (fd < 0)
+		return error_set_errno(error, -fd, "cannot connect to %s", path);
+	r = ask_over(fd, path, hello, device_fd, deadline, ret_welcome, &received, error);
+	if (r < 0)
+		return r;
+	if (ret_welcome->message != VDE_RING_WELCOME || ret_welcome->kind != VDE_RING_KIND_DEVICE)
+		return error_set(error, EPROTO, "%s gave no answer to what was asked", path);
+	unlimit_waiting(fd);
+	*ret_control_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int ring_port_welcome_device(struct vde_ring_message_parts *parts, int control_fd)
+{
+	parts->message = VDE_RING_WELCOME;
+	parts->kind = VDE_RING_KIND_DEVICE;
+	parts->error = 0;
+	return send_message(control_fd, parts, NULL, 0, MSG_DONTWAIT);
 }
 
 /* --- doorbells ---------------------------------------------------------------------------- */

@@ -56,6 +56,14 @@ void ring_port_client_done(struct ring_port_client_fds *client);
 int ring_port_welcome(struct ring_port *rp, struct vde_ring_message_parts *parts, int *control_fd,
 		      struct ring_port_client_fds *client);
 
+/*
+ * The server's part in a process that goes on in the place of another one: control_fd, memory_fd,
+ * ring_fd and bell_fd of RP are set (and stay RP's), with rings of SIZES bytes as for
+ * ring_port_make(). Maps the memory and goes on where the rings stand; a client that has written
+ * nonsense finds them broken, as ever. -EPROTO when that is no memory for such rings.
+ */
+int ring_port_resume(struct ring_port *rp, const uint32_t sizes[2]);
+
 /* Sends REFUSAL with errno value CODE (positive) and a sentence; best effort, never blocks. */
 void ring_port_refuse(int control_fd, int code, const char *sentence);
 
@@ -89,6 +97,21 @@ int ring_port_answer(int fd, const char *name, const struct vde_ring_message_par
 		     struct ring_port *ret, struct error *error);
 
 void ring_port_done(struct ring_port *rp);
+
+/*
+ * A device in place of rings: as ring_port_join(), but HELLO (kind DEVICE) takes DEVICE_FD (borrowed)
+ * along, and what comes of it is a control socket (*ret_control_fd, the caller's), whose end is the
+ * end of the port. -EOPNOTSUPP: the server does not take this device, and why is in ERROR.
+ */
+int ring_port_hand_over(const char *path, const struct vde_ring_message_parts *hello, int device_fd,
+			int *ret_control_fd, struct vde_ring_message_parts *ret_welcome,
+			struct error *error);
+
+/*
+ * The server's answer to that, on CONTROL_FD (borrowed) without blocking; features and port are the
+ * caller's to fill in. -errno: the client is gone.
+ */
+int ring_port_welcome_device(struct vde_ring_message_parts *parts, int control_fd);
 
 /*
  * Rings the peer's doorbell; a full pipe is as good. -EPIPE (and no signal) when the peer is gone;

@@ -12,6 +12,7 @@
 #include "base/parse.h"
 #include "vde/plugins/ring_conn.h"
 #include "vde/plugins/vde_datagram.h"
+#include "vde/plugins/vde_device.h"
 #include "vde/plugins/vde_port.h"
 
 #define DEFAULT_MODE  0700
@@ -22,7 +23,7 @@ struct vde_conn {
 	struct vdeplug_module *module; /* the loader's */
 	bool has_ring;
 	struct ring_conn ring;
-	struct vde_datagram datagram;
+	struct vde_datagram datagram; /* without a data_fd when a TAP was handed over */
 };
 
 /* The parameters in brackets; NULL: not given. */
@@ -142,8 +143,25 @@ static int conn_init(struct vde_conn *conn, struct vde_port *port, unsigned busy
 	return busy_poll ? ring_rx_busy_poll(&conn->ring, busy_poll) : 0;
 }
 
-static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
-			     struct vde_open_args *args)
+/* Hands the TAP over: a connection without a data descriptor. */
+static int open_device(struct vde_conn *conn, const struct vde_wish *wish, int tap_fd,
+		       struct error *error)
+{
+	int r;
+
+	if (wish->ring == VDE_RING_NO)
+		return error_set(error, EOPNOTSUPP, "ring=no: only the old protocol is wanted");
+	r = vde_device_open(wish, tap_fd, error);
+	if (r < 0)
+		return r;
+	conn->datagram.data_fd = -1;
+	conn->datagram.ctl_fd = r;
+	return 0;
+}
+
+/* A port for frames, or one for the TAP *TAP_FD. */
+static VDECONN *conn_open(char *vnl, char *descr, int interface_version, struct vde_open_args *args,
+			  const int *tap_fd)
 {
 	auto_free struct vde_conn *conn = calloc(1, sizeof(*conn));
 	struct vde_wish wish = { .dir = vnl, .descr = descr, .mode = DEFAULT_MODE, .group = (gid_t)-1 };
@@ -174,15 +192,29 @@ static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
 		r = wish_from_parameters(&wish, &p, &error);
 	if (r == 0)
 		r = get_busy_poll(p.busy_poll, &busy_poll, &error);
-	if (r == 0)
+	if (r == 0 && tap_fd)
+		r = open_device(conn, &wish, *tap_fd, &error);
+	else if (r == 0)
 		r = vde_port_open(&wish, &port, &error);
-	if (r == 0)
+	if (r == 0 && !tap_fd)
 		r = conn_init(conn, &port, busy_poll, &error);
 	if (r < 0) {
 		vde_error_set(-r, "%s", error_text(&error));
 		return NULL;
 	}
 	return (VDECONN *)TAKE_PTR(conn);
+}
+
+static VDECONN *vde_vde_open(char *vnl, char *descr, int interface_version,
+			     struct vde_open_args *args)
+{
+	return conn_open(vnl, descr, interface_version, args, NULL);
+}
+
+static VDECONN *vde_vde_open_tap(char *vnl, char *descr, int interface_version,
+				 struct vde_open_args *args, int tap_fd)
+{
+	return conn_open(vnl, descr, interface_version, args, &tap_fd);
 }
 
 /* --- the calls ------------------------------------------------------------------------ */
@@ -329,4 +361,5 @@ PUBLIC struct vdeplug_ops_ext vdeplug_ops_ext = {
 	.vde_tx_get = vde_vde_tx_get,
 	.vde_tx_commit = vde_vde_tx_commit,
 	.vde_busy_poll = vde_vde_busy_poll,
+	.vde_open_tap = vde_vde_open_tap,
 };

@@ -66,8 +66,8 @@ static int explain_connect(int code, const char *dir, const char *path, struct e
 {
 	switch (code) {
 	case ENOENT:
-		return error_set(error, code, "no switch in '%s': there is no '%s'; "
-				 "start one with 'vde_switch -s %s'", dir, path, dir);
+		return error_set(error, code, "no switch in '%s': '%s': No such file or "
+				 "directory; start one with 'vde_switch -s %s'", dir, path, dir);
 	case ECONNREFUSED:
 		return error_set(error, code, "no switch answers at '%s': the one that made it has "
 				 "ended; start it again with 'vde_switch -s %s'", path, dir);

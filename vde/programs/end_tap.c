@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * With headers (tap->vnet) the kernel hands over up to 64 KiB of a TCP or UDP stream in one read(2),
- * which is cut into frames for the network, and takes as much in one writev(2), which is joined from
- * the frames of one turn. That, and not the copying, is what the speed comes from: a frame then costs
- * one system call at the network's side and a fraction of one here.
+ * and takes as much in one writev(2). That, and not the copying, is what the speed comes from.
+ *
+ * A network that takes super-frames gets them as they are; for others they are cut. What comes from
+ * a network as a super-frame is written as it is; other frames of one turn are joined.
  *
  * An interface that is down refuses frames (EIO): they are dropped, as a cable in an unpowered card
  * drops them.
@@ -33,6 +34,7 @@ struct end_tap {
 	struct relay_end end;
 	int fd;
 	bool vnet;
+	uint64_t passes;        /* features of the frames that need not be cut */
 	struct segment segment; /* of what is in `frame` */
 	uint8_t frame[VNET_FRAME_MAX];
 	struct offload_join *join; /* owned; NULL without vnet */
@@ -58,6 +60,19 @@ static void end_tap_flush_batch(struct end_tap *tap)
 	tap->batch.bytes = 0;
 }
 
+/* As it is, behind what came before it. */
+static void end_tap_write(struct end_tap *tap, const struct relay_frame *frame)
+{
+	struct vnet_header header = frame->vnet;
+	struct iovec parts[] = { { &header, sizeof(header) },
+				 { (void *)(uintptr_t)frame->data, frame->len } };
+
+	end_tap_flush_batch(tap);
+	if (writev(tap->fd, parts, ARRAY_SIZE(parts)) < 0)
+		tap->end.counters.dropped += relay_frame_segments(frame);
+}
+
+/* A copy is looked at and kept: the frame itself may be in memory that others write to. */
 static void end_tap_join(struct end_tap *tap, const struct relay_frame *frame)
 {
 	static const struct offload_tag keep = { OFFLOAD_KEEP };
@@ -72,7 +87,7 @@ static void end_tap_join(struct end_tap *tap, const struct relay_frame *frame)
 		end_tap_flush_batch(tap);
 	data = batch->data + batch->bytes;
 	memcpy(data, frame->data, frame->len);
-	if (offload_check(&batch->frame[batch->frames], data, frame->len, NULL) < 0) {
+	if (offload_check(&batch->frame[batch->frames], data, frame->len, &frame->vnet) < 0) {
 		tap->end.counters.dropped++;
 		return;
 	}
@@ -84,7 +99,9 @@ static int end_tap_send(struct relay_end *end, const struct relay_frame *frame)
 {
 	struct end_tap *tap = container_of(end, struct end_tap, end);
 
-	if (tap->vnet)
+	if (tap->vnet && frame->vnet.gso_type != VNET_GSO_NONE)
+		end_tap_write(tap, frame);
+	else if (tap->vnet)
 		end_tap_join(tap, frame);
 	else if (write(tap->fd, frame->data, frame->len) < 0)
 		end->counters.dropped++;
@@ -114,16 +131,39 @@ static ssize_t end_tap_read(struct end_tap *tap, struct vnet_header *vnet)
 	return len <= (ssize_t)sizeof(*vnet) ? -EBADMSG : len - (ssize_t)sizeof(*vnet);
 }
 
+/* The features that a frame with this header needs. */
+static uint64_t needed_features(const struct vnet_header *vnet)
+{
+	switch (vnet->gso_type & ~VNET_GSO_ECN) {
+	case VNET_GSO_NONE:
+		return vnet->flags & VNET_NEEDS_CSUM ? VDE_RING_F_CSUM : 0;
+	case VNET_GSO_TCPV4:
+		return VDE_RING_F_CSUM | VDE_RING_F_TSO4;
+	case VNET_GSO_TCPV6:
+		return VDE_RING_F_CSUM | VDE_RING_F_TSO6;
+	case VNET_GSO_UDP_L4:
+		return VDE_RING_F_CSUM | VDE_RING_F_USO;
+	default:
+		return UINT64_MAX;
+	}
+}
+
 static int end_tap_next(struct relay_end *end, struct relay_frame *ret)
 {
 	struct end_tap *tap = container_of(end, struct end_tap, end);
 	struct vnet_header vnet = { 0 };
 	ssize_t len;
 
+	ret->vnet = (struct vnet_header){ 0 };
 	while (!segment_next(&tap->segment, &ret->data, &ret->len)) {
 		len = end_tap_read(tap, &vnet);
 		if (len <= 0)
 			return (int)len;
+		if (!(needed_features(&vnet) & ~tap->passes)) {
+			vnet.flags &= VNET_NEEDS_CSUM;
+			*ret = (struct relay_frame){ tap->frame, (size_t)len, vnet };
+			return 1;
+		}
 		if (segment_start(&tap->segment, &vnet, tap->frame, (size_t)len) < 0) {
 			segment_clear(&tap->segment);
 			end->counters.dropped++;
@@ -131,6 +171,11 @@ static int end_tap_next(struct relay_end *end, struct relay_frame *ret)
 	}
 	end->more = segment_left(&tap->segment) > 0;
 	return 1;
+}
+
+static void end_tap_offer(struct relay_end *end, uint64_t features)
+{
+	container_of(end, struct end_tap, end)->passes = features;
 }
 
 static void end_tap_free(struct relay_end *end)
@@ -145,6 +190,7 @@ static void end_tap_free(struct relay_end *end)
 static const struct relay_end_class end_tap_class = {
 	.name = "TAP",
 	.next = end_tap_next,
+	.offer = end_tap_offer,
 	.send = end_tap_send,
 	.flush = end_tap_flush,
 	.free = end_tap_free,
@@ -171,6 +217,7 @@ int end_tap_new(struct tap *tap, const char *title, struct relay_end **ret)
 	made->batch.frames = 0;
 	made->batch.bytes = 0;
 	made->vnet = tap->vnet;
+	made->passes = 0;
 	made->fd = TAKE_FD(tap->fd);
 	made->end = (struct relay_end){
 		.class = &end_tap_class,
@@ -178,6 +225,7 @@ int end_tap_new(struct tap *tap, const char *title, struct relay_end **ret)
 		.in_fd = made->fd,
 		.out_fd = made->fd,
 		.gone_fd = -1,
+		.takes = tap->vnet ? features : 0,
 	};
 	*ret = &made->end;
 	return 0;

@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Most networks have a socket as their data descriptor: it is made non-blocking, then it is read
- * until it says EAGAIN, and one that is full tells when it has room. Others show a descriptor that
- * only can be polled (epoll, eventfd) or that the plug-in may read in pieces (pipes, terminals): those
- * are asked before each frame but the first, and drop what they cannot send. O_NONBLOCK on the former is a
- * sign for plug-ins that know it: not to wait when another thread was faster.
+ * Frames are received as the library lends them, which never waits, so one call brings what is there.
+ *
+ * A network with rings takes each frame at once, super-frames included, and tells by its data
+ * descriptor when it has room again. For others frames are gathered and sent together: most have a
+ * socket as their data descriptor, which is made non-blocking, so that it says when it is full and when
+ * not any more. Those of a third kind (epoll, eventfd, pipes, terminals) wait by themselves, for as
+ * long as their vde_send() does, and then drop.
  */
 #include "end_vde.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
 
 #define ETHERNET_HEADER 14
+#define BATCH           32
 /* Errors in a row, none of which ends a network by itself, after which it counts as gone. */
 #define ERRORS_MAX 1000
+
+#define FEATURES (VDE_FEATURE_CSUM | VDE_FEATURE_TSO4 | VDE_FEATURE_TSO6 | VDE_FEATURE_USO)
 
 struct end_vde {
 	struct relay_end end;
 	VDECONN *conn;
+	bool has_ring;
 	bool is_socket;
 	unsigned errors; /* in a row */
-	uint8_t frame[VDE_ETHBUFSIZE];
+	/* lent by the library; those before in_at are done with */
+	unsigned in_at, in_count;
+	struct vde_frame in[BATCH];
+	/* gathered; those before out_at are sent */
+	unsigned out_at, out_count;
+	struct vde_frame out[BATCH];
+	uint8_t data[BATCH][VDE_ETHBUFSIZE];
 };
 
 /* What vde_datafd() gave: whether it is a socket; whether a flag on it can do harm. */
@@ -40,13 +51,6 @@ static bool fd_may_be_nonblocking(int fd)
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode);
-}
-
-static bool fd_readable(int fd)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-
-	return poll(&poll_fd, 1, 0) > 0;
 }
 
 /* Errors that a datagram socket has for one frame and then gets over. */
@@ -69,42 +73,117 @@ static int end_vde_failed(struct end_vde *vde, int code)
 	return error_passes(code) && ++vde->errors < ERRORS_MAX ? 0 : -code;
 }
 
+static struct vnet_header to_wire(const struct vde_vnet *vnet)
+{
+	return (struct vnet_header){ vnet->flags,    vnet->gso_type,   vnet->hdr_len,
+				     vnet->gso_size, vnet->csum_start, vnet->csum_offset };
+}
+
+static struct vde_vnet to_library(const struct vnet_header *vnet)
+{
+	return (struct vde_vnet){ vnet->flags,	    vnet->gso_type,    vnet->hdr_len,
+				  vnet->gso_size,   vnet->csum_start,  vnet->csum_offset, 0 };
+}
+
+/* The next frames from the library: how many, or what end_vde_next() is to say. */
+static int end_vde_refill(struct end_vde *vde)
+{
+	int n;
+
+	if (vde->in_count)
+		vde_rx_put(vde->conn, vde->in_count);
+	vde->in_at = vde->in_count = 0;
+	n = vde_rx_get(vde->conn, vde->in, BATCH);
+	if (n < 0)
+		return errno == EPIPE ? -ENODATA : end_vde_failed(vde, errno);
+	if (n > 0)
+		vde->errors = 0;
+	vde->in_count = (unsigned)n;
+	return n;
+}
+
 static int end_vde_next(struct relay_end *end, struct relay_frame *ret)
 {
 	struct end_vde *vde = container_of(end, struct end_vde, end);
-	ssize_t len;
+	const struct vde_frame *frame;
 
-	do {
-		if (!vde->is_socket && !end->readable && !fd_readable(end->in_fd))
-			return 0;
-		end->readable = false;
-		len = vde_recv(vde->conn, vde->frame, sizeof(vde->frame), 0);
-		if (len < 0)
-			return end_vde_failed(vde, errno);
-		if (len == 0)
-			return -ENODATA;
-		vde->errors = 0;
-		if (len == 1)
-			return 0;
-	} while (len < ETHERNET_HEADER);
-	*ret = (struct relay_frame){ vde->frame, (size_t)len };
+	end->readable = false;
+	if (vde->in_at == vde->in_count) {
+		int n = end_vde_refill(vde);
+
+		end->more = false;
+		if (n <= 0)
+			return n;
+	}
+	frame = &vde->in[vde->in_at++];
+	end->more = vde->in_at < vde->in_count;
+	*ret = (struct relay_frame){ frame->data, frame->len, to_wire(&frame->vnet) };
 	return 1;
+}
+
+/* Sends what was gathered: 0, or 1 when the socket is full. */
+static int end_vde_flush(struct relay_end *end)
+{
+	struct end_vde *vde = container_of(end, struct end_vde, end);
+
+	while (vde->out_at < vde->out_count) {
+		int n = vde_send_batch(vde->conn, vde->out + vde->out_at,
+				       vde->out_count - vde->out_at);
+
+		if (n == 0 && vde->is_socket)
+			return 1;
+		if (n == 0) /* it cannot tell when it has room: it waits itself, for a while */
+			n = vde_send(vde->conn, vde->out[vde->out_at].data,
+				     vde->out[vde->out_at].len, 0) < 0 ? -1 : 1;
+		if (n <= 0) /* one frame's fault */
+			end->counters.dropped++;
+		vde->out_at += n > 0 ? (unsigned)n : 1;
+	}
+	vde->out_at = vde->out_count = 0;
+	return 0;
+}
+
+static int end_vde_gather(struct end_vde *vde, const struct relay_frame *frame)
+{
+	struct vde_frame *out;
+
+	if (vde->out_count == BATCH && end_vde_flush(&vde->end) != 0)
+		return -EAGAIN;
+	out = &vde->out[vde->out_count];
+	*out = (struct vde_frame){ .data = vde->data[vde->out_count], .len = frame->len };
+	memcpy(out->data, frame->data, frame->len);
+	vde->out_count++;
+	return 0;
 }
 
 static int end_vde_send(struct relay_end *end, const struct relay_frame *frame)
 {
 	struct end_vde *vde = container_of(end, struct end_vde, end);
+	const struct vde_frame out = {
+		.data = (void *)(uintptr_t)frame->data, .len = frame->len,
+		.vnet = to_library(&frame->vnet),
+	};
+	int n;
 
-	if (frame->len > VDE_ETHBUFSIZE || frame->len < ETHERNET_HEADER) {
+	if (frame->len < ETHERNET_HEADER || (!end->takes && frame->len > VDE_ETHBUFSIZE)) {
 		end->counters.dropped++;
 		return 0;
 	}
-	if (vde_send(vde->conn, frame->data, frame->len, 0) >= 0)
-		return 0;
-	if (vde->is_socket && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return -EAGAIN;
-	end->counters.dropped++;
-	return 0;
+	if (!vde->has_ring)
+		return end_vde_gather(vde, frame);
+	n = vde_send_batch(vde->conn, &out, 1);
+	if (n < 0)
+		end->counters.dropped++; /* its end is told of in another way */
+	return n == 0 ? -EAGAIN : 0;
+}
+
+/* Frames that leave work to others come from rings only. */
+static void end_vde_offer(struct relay_end *end, uint64_t features)
+{
+	struct end_vde *vde = container_of(end, struct end_vde, end);
+
+	if (vde->has_ring)
+		(void)vde_features(vde->conn, features);
 }
 
 static void end_vde_free(struct relay_end *end)
@@ -118,18 +197,22 @@ static void end_vde_free(struct relay_end *end)
 static const struct relay_end_class end_vde_class = {
 	.name = "network",
 	.next = end_vde_next,
+	.offer = end_vde_offer,
 	.send = end_vde_send,
+	.flush = end_vde_flush,
 	.free = end_vde_free,
 };
 
 int end_vde_new(VDECONN *conn, const char *title, struct relay_end **ret)
 {
-	struct end_vde *vde = calloc(1, sizeof(*vde));
+	struct end_vde *vde = malloc(sizeof(*vde)); /* large: what is not used is not touched */
 	int fd = vde_datafd(conn);
 
 	if (!vde)
 		return -ENOMEM;
 	vde->conn = conn;
+	vde->errors = vde->in_at = vde->in_count = vde->out_at = vde->out_count = 0;
+	vde->has_ring = vde_features(conn, 0) & VDE_FEATURE_RING;
 	vde->is_socket = fd_may_be_nonblocking(fd) && io_set_nonblock(fd, true) == 0 &&
 			 fd_is_socket(fd);
 	vde->end = (struct relay_end){
@@ -138,6 +221,8 @@ int end_vde_new(VDECONN *conn, const char *title, struct relay_end **ret)
 		.in_fd = fd,
 		.out_fd = fd,
 		.gone_fd = vde_ctlfd(conn),
+		.takes = vde->has_ring ? FEATURES : 0,
+		.room_by_input = vde->has_ring,
 	};
 	*ret = &vde->end;
 	return 0;

@@ -14,6 +14,7 @@
 #include "base/option.h"
 #include "end_stream.h"
 #include "end_vde.h"
+#include "handover.h"
 #include "signals.h"
 
 #define STATUS_USAGE 255
@@ -30,7 +31,9 @@ struct plug {
 	/* state */
 	const char *interface;
 	struct loop *loop;
-	struct relay *relay;
+	struct relay *relay;       /* NULL: the network serves the interface by itself */
+	struct handover *handover; /* and then this is not */
+	struct relay_end *interface_end; /* owned with that */
 	int in_fd, out_fd; /* own copies of the standard descriptors; -1: not used */
 	bool failed;
 };
@@ -92,6 +95,11 @@ static int plug_open_stdio(struct plug *plug, struct relay_end **ret, struct err
 	return r < 0 ? error_set_errno(error, -r, "standard input and output") : 0;
 }
 
+static const char *plug_network_title(const struct plug *plug)
+{
+	return plug->vnl ? plug->vnl : "default switch";
+}
+
 static int plug_open_network(struct plug *plug, const char *name, struct relay_end **ret,
 			     struct error *error)
 {
@@ -109,13 +117,64 @@ static int plug_open_network(struct plug *plug, const char *name, struct relay_e
 		return error_set(error, code, "%s", vde_strerror());
 	if (!conn)
 		return error_set_errno(error, code, "cannot open '%s'",
-				       plug->vnl ? plug->vnl : "default switch");
-	r = end_vde_new(conn, plug->vnl ? plug->vnl : "default switch", ret);
+				       plug_network_title(plug));
+	r = end_vde_new(conn, plug_network_title(plug), ret);
 	if (r < 0) {
 		(void)vde_close(conn);
 		return error_set_errno(error, -r, "network '%s'", plug->vnl);
 	}
 	return 0;
+}
+
+static void plug_given_back(void *context, bool interface_gone)
+{
+	struct plug *plug = context;
+
+	log_info("'%s' is gone", interface_gone ? plug->interface : plug_network_title(plug));
+	loop_stop(plug->loop, 0);
+}
+
+/* Lets the network serve the interface by itself; false: it does not. */
+static bool plug_hand_over(struct plug *plug, const struct plug_program *program,
+			   struct relay_end *interface)
+{
+	struct vde_open_args args = { plug->port, (char *)(uintptr_t)plug->group, plug->mode };
+	char description[64];
+
+	if (plug->vnl && str_equal(plug->vnl, STDIO_VNL))
+		return false;
+	(void)snprintf(description, sizeof(description), "%s:", program->name);
+	if (handover_new(plug->loop, plug->vnl, description, &args, interface->in_fd,
+			 plug_given_back, plug, &plug->handover) < 0)
+		return false;
+	plug->interface_end = interface;
+	return true;
+}
+
+static int plug_relay(struct plug *plug, struct relay_end *interface, struct relay_end *network,
+		      struct error *error)
+{
+	int r = relay_new(plug->loop, interface, network, plug_ended, plug, &plug->relay);
+
+	return r < 0 ? error_set_errno(error, -r, "cannot join '%s'", plug->interface) : 0;
+}
+
+/* For a TAP: leaves it to the network, or joins it as others. */
+static int plug_join_tap(struct plug *plug, const struct plug_program *program, struct error *error)
+{
+	struct relay_end *network, *interface;
+	int r = program->open_end(plug->interface, &interface, error);
+
+	if (r < 0)
+		return r;
+	if (plug_hand_over(plug, program, interface))
+		return 0;
+	r = plug_open_network(plug, program->name, &network, error);
+	if (r < 0) {
+		interface->class->free(interface);
+		return r;
+	}
+	return plug_relay(plug, interface, network, error);
 }
 
 static int plug_join(struct plug *plug, const struct plug_program *program, struct error *error)
@@ -130,8 +189,7 @@ static int plug_join(struct plug *plug, const struct plug_program *program, stru
 		network->class->free(network);
 		return r;
 	}
-	r = relay_new(plug->loop, interface, network, plug_ended, plug, &plug->relay);
-	return r < 0 ? error_set_errno(error, -r, "cannot join '%s'", plug->interface) : 0;
+	return plug_relay(plug, interface, network, error);
 }
 
 static int plug_run(struct plug *plug, const struct plug_program *program, struct error *error)
@@ -144,7 +202,7 @@ static int plug_run(struct plug *plug, const struct plug_program *program, struc
 	r = loop_new(&plug->loop);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot make an event loop");
-	r = plug_join(plug, program, error);
+	r = program->is_tap ? plug_join_tap(plug, program, error) : plug_join(plug, program, error);
 	if (r < 0)
 		return r;
 	r = signals_watch(plug->loop, ending, ARRAY_SIZE(ending), plug_signal, NULL);
@@ -162,6 +220,9 @@ static void plug_done(struct plug *plug)
 	if (plug->relay)
 		relay_log_counters(plug->relay);
 	relay_free(plug->relay);
+	handover_free(plug->handover);
+	if (plug->interface_end)
+		plug->interface_end->class->free(plug->interface_end);
 	loop_free(plug->loop);
 	if (plug->in_fd >= 0)
 		(void)close(plug->in_fd);

@@ -12,6 +12,7 @@ struct plug_program {
 	const char *operand; /* placeholder of the interface's name */
 	const char *summary;
 	int (*open_end)(const char *name, struct relay_end **ret, struct error *error);
+	bool is_tap; /* the end's in_fd may be handed over to the network (handover.h) */
 };
 
 /* main() of such a program. */

@@ -9,7 +9,9 @@
 #include "base/log.h"
 
 #define FRAMES_PER_TURN 256
+#define BYTES_PER_TURN  (512 * 1024) /* then the other direction has its turn */
 #define FRAMES_AT_END   65536 /* carried at most when the end is known to come */
+#define RETRY_INTERVAL  NS_PER_MSEC
 #define HANG_UP         (EPOLLHUP | EPOLLERR)
 
 struct relay {
@@ -18,6 +20,7 @@ struct relay {
 	relay_ended *ended;
 	void *context;
 	bool stopped;
+	struct loop_timer retry; /* of ends that cannot tell now that they have room */
 };
 
 static struct relay_end *relay_other(const struct relay *relay, const struct relay_end *end)
@@ -53,10 +56,22 @@ static int relay_watch(struct relay *relay, const struct loop_class *class, int 
 	return r;
 }
 
+static bool relay_wants_input(const struct relay_end *end)
+{
+	return !end->held && !end->ended;
+}
+
+/* END waits for room, which its input would tell of, but that would tell of frames, too. */
+static bool relay_needs_retry(const struct relay_end *end)
+{
+	return end->waiting && end->room_by_input && !relay_wants_input(end);
+}
+
 /* Asks the loop for what END can be served with now. */
 static int relay_update(struct relay *relay, struct relay_end *end)
 {
-	uint32_t in = end->held || end->ended ? 0 : EPOLLIN, out = end->waiting ? EPOLLOUT : 0;
+	uint32_t in = relay_wants_input(end) ? EPOLLIN : 0;
+	uint32_t out = end->waiting && !end->room_by_input ? EPOLLOUT : 0;
 	int r;
 
 	if (end->in_fd == end->out_fd)
@@ -67,6 +82,17 @@ static int relay_update(struct relay *relay, struct relay_end *end)
 		return r;
 	return relay_watch(relay, &output_class, end->out_fd, end, out, &end->out_events,
 			   &end->out_ref);
+}
+
+static int relay_update_retry(struct relay *relay)
+{
+	if (!relay_needs_retry(relay->end[0]) && !relay_needs_retry(relay->end[1])) {
+		loop_timer_cancel(relay->loop, &relay->retry);
+		return 0;
+	}
+	if (loop_timer_armed(&relay->retry))
+		return 0;
+	return loop_timer_set(relay->loop, &relay->retry, clock_now() + RETRY_INTERVAL);
 }
 
 /* --- carrying ------------------------------------------------------------------------- */
@@ -87,7 +113,7 @@ static int relay_offer(struct relay_end *from, struct relay_end *to)
 	from->held = r == -EAGAIN;
 	if (from->held)
 		return r;
-	to->counters.frames_out++;
+	to->counters.frames_out += relay_frame_segments(&from->frame);
 	to->counters.bytes_out += from->frame.len;
 	return 0;
 }
@@ -96,6 +122,7 @@ static int relay_offer(struct relay_end *from, struct relay_end *to)
 static void relay_carry(struct relay_end *from, struct relay_end *to)
 {
 	unsigned left = from->closing ? FRAMES_AT_END : FRAMES_PER_TURN;
+	size_t bytes = from->closing ? SIZE_MAX : BYTES_PER_TURN;
 	int r = 0;
 
 	if (from->held && relay_offer(from, to) < 0)
@@ -104,13 +131,14 @@ static void relay_carry(struct relay_end *from, struct relay_end *to)
 		r = from->class->next(from, &from->frame);
 		if (r <= 0)
 			break;
-		from->counters.frames_in++;
+		from->counters.frames_in += relay_frame_segments(&from->frame);
 		from->counters.bytes_in += from->frame.len;
 		if (from->seen)
 			from->seen(from->seen_context, &from->frame);
+		bytes -= MIN(bytes, from->frame.len);
 		if (relay_offer(from, to) < 0)
 			return;
-		left -= left > 0;
+		left = left > 0 && bytes > 0 ? left - 1 : 0;
 	}
 	if (r < 0)
 		from->ended = r;
@@ -138,8 +166,19 @@ static void relay_pump(struct relay *relay, struct relay_end *from)
 	r = relay_update(relay, from);
 	if (r == 0)
 		r = relay_update(relay, to);
+	if (r == 0)
+		r = relay_update_retry(relay);
 	if (r < 0)
 		relay_end_gone(relay, from, r);
+}
+
+static void relay_retry(struct loop *loop, struct loop_timer *timer)
+{
+	struct relay *relay = container_of(timer, struct relay, retry);
+
+	(void)loop;
+	for (size_t i = 0; i < ARRAY_SIZE(relay->end) && !relay->stopped; i++)
+		relay_pump(relay, relay->end[i]);
 }
 
 /* A hang-up that is of no use yet would be reported for ever: the source is put aside. */
@@ -159,6 +198,8 @@ static void relay_input_ready(struct loop *loop, void *object, int fd, uint32_t 
 	if (events & HANG_UP && !end->in_events)
 		relay_put_aside(relay, &end->in_ref, &end->in_events);
 	if (end->in_events & EPOLLOUT && events & (EPOLLOUT | HANG_UP))
+		relay_pump(relay, relay_other(relay, end));
+	if (!relay->stopped && end->waiting && end->room_by_input)
 		relay_pump(relay, relay_other(relay, end));
 	if (!relay->stopped && end->in_events & EPOLLIN && events & (EPOLLIN | HANG_UP)) {
 		end->readable = true;
@@ -204,6 +245,8 @@ static int relay_start_end(struct relay *relay, struct relay_end *end)
 	int r;
 
 	end->relay = relay;
+	if (end->class->offer)
+		end->class->offer(end, relay_other(relay, end)->takes);
 	if (end->gone_fd >= 0) {
 		r = loop_add(relay->loop, &gone_class, end->gone_fd, EPOLLIN, end, &end->gone_ref);
 		if (r < 0)
@@ -231,6 +274,7 @@ int relay_new(struct loop *loop, struct relay_end *one, struct relay_end *two, r
 	}
 	*relay = (struct relay){
 		.loop = loop, .end = { one, two }, .ended = ended, .context = context,
+		.retry = { .fire = relay_retry },
 	};
 	r = relay_start_end(relay, one);
 	if (r == 0)
@@ -246,6 +290,7 @@ int relay_new(struct loop *loop, struct relay_end *one, struct relay_end *two, r
 void relay_stop(struct relay *relay)
 {
 	relay->stopped = true;
+	loop_timer_cancel(relay->loop, &relay->retry);
 	for (size_t i = 0; i < ARRAY_SIZE(relay->end); i++) {
 		loop_remove(relay->loop, &relay->end[i]->in_ref);
 		loop_remove(relay->loop, &relay->end[i]->out_ref);

@@ -9,12 +9,16 @@
  * relay, the first end is no longer read, and the loop waits for room. So a slow network presses back
  * on the sender's queue instead of losing frames. An end that cannot tell when it has room drops.
  *
+ * Super-frames. Each end says what it takes (`takes`) and is told what the other one takes; it gives
+ * no others. So between a TAP and a network with rings, 64 KiB of a stream go through as one frame.
+ *
  * Owners: an end is made by its class's function and owned by the relay from relay_new() on.
  */
 #pragma once
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "wire/vnet.h"
 
 struct relay;
 struct relay_end;
@@ -22,7 +26,18 @@ struct relay_end;
 struct relay_frame {
 	const uint8_t *data; /* borrowed from the end it came from until its next frame is asked for */
 	size_t len;
+	struct vnet_header vnet; /* what is left to do; zero: nothing */
 };
+
+/* Frames on the wire that the frame stands for. */
+static inline unsigned relay_frame_segments(const struct relay_frame *frame)
+{
+	const struct vnet_header *vnet = &frame->vnet;
+
+	if (vnet->gso_type == VNET_GSO_NONE || !vnet->gso_size || frame->len <= vnet->hdr_len)
+		return 1;
+	return (unsigned)((frame->len - vnet->hdr_len + vnet->gso_size - 1) / vnet->gso_size);
+}
 
 struct relay_end_class {
 	const char *name;
@@ -31,6 +46,11 @@ struct relay_end_class {
 	 * again (-ENODATA: the regular end). Never blocks when `readable` is set; clears it when used.
 	 */
 	int (*next)(struct relay_end *end, struct relay_frame *ret);
+	/*
+	 * Learns that the other end takes FEATURES (VDE_RING_F_...); called once, before anything
+	 * else. NULL: it gives complete frames only.
+	 */
+	void (*offer)(struct relay_end *end, uint64_t features);
 	/* Sends or drops (and counts) a frame: 0. -EAGAIN: full, offer it again when out_fd is writable. */
 	int (*send)(struct relay_end *end, const struct relay_frame *frame);
 	/*
@@ -43,7 +63,7 @@ struct relay_end_class {
 };
 
 struct relay_counters {
-	uint64_t frames_in; /* taken from the end */
+	uint64_t frames_in; /* taken from the end; as many as they are on the wire */
 	uint64_t bytes_in;
 	uint64_t frames_out; /* given to it, dropped ones included */
 	uint64_t bytes_out;
@@ -56,6 +76,8 @@ struct relay_end {
 	int in_fd;
 	int out_fd;  /* may be in_fd */
 	int gone_fd; /* readable when the end is gone; -1: none */
+	uint64_t takes; /* features of the frames that it takes, VDE_RING_F_...; 0: complete ones */
+	bool room_by_input; /* that it has room again is told by in_fd being readable, not writable */
 	bool readable; /* the loop has said that in_fd is readable */
 	bool more;     /* frames are left that in_fd does not tell of */
 	struct relay_counters counters;

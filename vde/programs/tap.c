@@ -79,14 +79,15 @@ static int tap_attach(int fd, const char *name, short flags, struct ifreq *ifr, 
 	return error_set_errno(error, errno, "cannot make the interface '%s'", name);
 }
 
-/* Lets the kernel hand over super-frames; what it does not know is left out. */
-static void tap_offload(struct tap *tap)
+bool tap_offload(int fd)
 {
 	unsigned wanted = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, ecn = wanted | TUN_F_TSO_ECN;
 
-	tap->uso = ioctl(tap->fd, TUNSETOFFLOAD, ecn | TUN_F_USO4 | TUN_F_USO6) == 0;
-	if (!tap->uso && ioctl(tap->fd, TUNSETOFFLOAD, ecn) < 0)
-		(void)ioctl(tap->fd, TUNSETOFFLOAD, wanted); /* without it, frames come cut already */
+	if (ioctl(fd, TUNSETOFFLOAD, ecn | TUN_F_USO4 | TUN_F_USO6) == 0)
+		return true;
+	if (ioctl(fd, TUNSETOFFLOAD, ecn) < 0)
+		(void)ioctl(fd, TUNSETOFFLOAD, wanted); /* without it, frames come cut already */
+	return false;
 }
 
 static int tap_describe(struct tap *tap, struct error *error)
@@ -141,7 +142,7 @@ int tap_open(const char *name, struct tap *ret, struct error *error)
 		else if (ioctl(ret->fd, TUNSETVNETHDRSZ, &header_len) < 0)
 			r = error_set_errno(error, errno, "cannot set up the interface '%s'", name);
 		else
-			tap_offload(ret);
+			ret->uso = tap_offload(ret->fd);
 	}
 	if (r == 0)
 		r = tap_describe(ret, error);

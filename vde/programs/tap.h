@@ -32,5 +32,8 @@ int tap_open_device(const char *path, struct error *error);
 /* Whether TEXT can be the name of an interface: 1 to 15 bytes, no slash, colon or blank. */
 bool tap_name_valid(const char *text);
 
+/* Lets the kernel hand over super-frames, of UDP, too, if it knows them: true. */
+bool tap_offload(int fd);
+
 /* Sets whether the interface has carrier ("the cable is plugged in"); does nothing before Linux 5.0. */
 void tap_set_carrier(int fd, bool on);

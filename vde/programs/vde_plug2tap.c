@@ -29,6 +29,7 @@ int main(int argc, char **argv)
 		.operand = "TAP",
 		.summary = "Plugs the TAP interface of that name, made if need be, into a network.",
 		.open_end = open_tap,
+		.is_tap = true,
 	};
 
 	return plug_program_main(&program, argc, argv);

@@ -16,9 +16,11 @@
 #include "base/option.h"
 #include "end_tap.h"
 #include "end_vde.h"
+#include "handover.h"
 #include "relay.h"
 
 #define COMMAND_SCHEME "cmd://"
+#define DESCRIPTION    "vdens:"
 
 struct settings {
 	bool multi;
@@ -29,6 +31,7 @@ struct settings {
 	bool sysadm;
 	bool clone;
 	bool unshare;
+	bool relay;
 	bool json;
 	const char *json_file;
 	int ready_fd;
@@ -40,7 +43,9 @@ struct junction {
 	struct vdens *vdens;
 	const char *vnl; /* as it was given */
 	char *locator;   /* as it is opened; owned */
-	struct relay *relay;
+	struct relay *relay;       /* NULL: the network serves the interface by itself */
+	struct handover *handover; /* and then this is not */
+	int tap_fd;                /* owned with that; -1 */
 };
 
 struct vdens {
@@ -90,6 +95,8 @@ static const struct option_row rows[] = {
 	  .help = "make the namespaces by clone(2)" },
 	{ 'u', "unshare", .kind = OPTION_FLAG, .offset = offsetof(struct settings, unshare),
 	  .help = "make the namespaces by unshare(2) only" },
+	{ 0, "relay", .kind = OPTION_FLAG, .offset = offsetof(struct settings, relay),
+	  .help = "carry frames in this process, also where the network could do it" },
 	{ 'j', "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, json),
 	  .help = "report the namespaces as a line of JSON on standard error" },
 	{ 'J', "json-file", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
@@ -144,7 +151,8 @@ static int plan_networks(struct vdens *v, char **vnls, int count, struct error *
 
 		if (vnl_is_none(vnls[i]))
 			continue;
-		*junction = (struct junction){ v, vnls[i], vnl_locator(vnls[i]), NULL };
+		*junction = (struct junction){ .vdens = v, .vnl = vnls[i], .tap_fd = -1,
+					       .locator = vnl_locator(vnls[i]) };
 		if (!junction->locator)
 			return error_set_errno(error, ENOMEM, "network '%s'", vnls[i]);
 		v->interfaces[v->plan.num_interfaces++].vnl = vnls[i];
@@ -213,27 +221,60 @@ static int vdens_plan(struct vdens *v, char **operands, int count, struct error 
 
 /* --- networks ------------------------------------------------------------------------- */
 
-static void junction_ended(void *context, struct relay *relay, struct relay_end *end, int reason)
+static void junction_lost_network(const struct junction *junction, int tap_fd,
+				  const char *interface, int reason)
 {
-	struct junction *junction = context;
-	size_t i = (size_t)(junction - junction->vdens->junctions);
-	const char *interface = junction->vdens->interfaces[i].tap.name;
-	struct relay_end *tap = relay_get_end(relay, 0);
-
-	if (end == tap) {
-		log_warning_errno(reason, "the interface %s is gone", interface);
-		return;
-	}
-	tap_set_carrier(tap->in_fd, false);
+	tap_set_carrier(tap_fd, false);
 	if (reason)
 		log_warning_errno(reason, "the network '%s' of %s is gone", junction->vnl, interface);
 	else
 		log_warning("the network '%s' of %s is gone", junction->vnl, interface);
 }
 
+static const struct tap *junction_tap(const struct junction *junction)
+{
+	return &junction->vdens->interfaces[junction - junction->vdens->junctions].tap;
+}
+
+static void junction_given_back(void *context, bool interface_gone)
+{
+	struct junction *junction = context;
+	const char *interface = junction_tap(junction)->name;
+
+	if (interface_gone)
+		log_warning("the interface %s is gone", interface);
+	else
+		junction_lost_network(junction, junction->tap_fd, interface, 0);
+}
+
+static void junction_ended(void *context, struct relay *relay, struct relay_end *end, int reason)
+{
+	struct junction *junction = context;
+	const char *interface = junction_tap(junction)->name;
+	struct relay_end *tap = relay_get_end(relay, 0);
+
+	if (end == tap) {
+		log_warning_errno(reason, "the interface %s is gone", interface);
+		return;
+	}
+	junction_lost_network(junction, tap->in_fd, interface, reason);
+}
+
+/* Lets the network serve the interface by itself; false: it does not. */
+static bool junction_hand_over(struct junction *junction, struct tap *tap)
+{
+	if (junction->vdens->settings.relay || !tap->vnet)
+		return false;
+	if (handover_new(junction->vdens->loop, junction->locator, DESCRIPTION, NULL, tap->fd,
+			 junction_given_back, junction, &junction->handover) < 0)
+		return false;
+	junction->tap_fd = TAKE_FD(tap->fd);
+	return true;
+}
+
 static int junction_open(struct junction *junction, struct tap *tap, struct error *error)
 {
-	char description[] = "vdens:";
+	char description[] = DESCRIPTION;
 	VDECONN *conn = vde_open(junction->locator, description, NULL);
 	int code = errno;
 	struct relay_end *inside, *outside;
@@ -266,6 +307,10 @@ static int vdens_join(struct vdens *v, struct error *error)
 
 		if (r < 0)
 			return r;
+		v->interfaces[i].transport = "device";
+		if (junction_hand_over(&v->junctions[i], tap))
+			continue;
+		v->interfaces[i].transport = "relay";
 		r = junction_open(&v->junctions[i], tap, error);
 		if (r < 0) {
 			(void)close(TAKE_FD(tap->fd));
@@ -332,7 +377,13 @@ static void vdens_done(struct vdens *v)
 	for (unsigned i = 0; v->junctions && i < v->plan.num_interfaces; i++) {
 		if (v->junctions[i].relay)
 			relay_log_counters(v->junctions[i].relay);
+		if (v->junctions[i].handover)
+			log_info("%s was served by the network '%s' itself",
+				 v->interfaces[i].tap.name, v->junctions[i].vnl);
 		relay_free(v->junctions[i].relay);
+		handover_free(v->junctions[i].handover);
+		if (v->junctions[i].tap_fd >= 0)
+			(void)close(v->junctions[i].tap_fd);
 		free(v->junctions[i].locator);
 	}
 	loop_free(v->loop);

@@ -90,6 +90,7 @@ void watch_end_alike(const struct watch *watch) __attribute__((noreturn));
 /* An interface and what it is joined to, for --json. */
 struct report_interface {
 	const char *vnl; /* borrowed */
+	const char *transport; /* who carries the frames: "device" (the network) or "relay" (we); const */
 	struct tap tap;  /* fd is -1 */
 };
 

@@ -29,6 +29,7 @@ static void report_interface(struct json *j, const struct report_interface *inte
 	json_int(j, "index", interface->tap.index);
 	json_string(j, "mac", format_mac(interface->tap.mac, mac));
 	json_string(j, "vnl", interface->vnl);
+	json_string(j, "transport", interface->transport);
 	json_end(j);
 }
 

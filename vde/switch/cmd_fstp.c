@@ -236,21 +236,7 @@ static void print_vlan(struct command_call *call, const struct vlan *vlan)
 
 static int cmd_fstp_print(struct command_call *call)
 {
-	long long wanted;
-	int r = command_optional_number(call->argument, VLAN_COUNT - 1, &wanted);
-
-	if (r < 0)
-		return r;
-	if (wanted >= 0 && !vlan_find(call->sw, wanted))
-		return -ENXIO;
-	if (call->json)
-		json_array(call->json, NULL);
-	for (int id = 0; id < VLAN_COUNT; id++)
-		if (call->sw->vlans[id] && (wanted < 0 || wanted == id))
-			print_vlan(call, call->sw->vlans[id]);
-	if (call->json)
-		json_end(call->json);
-	return 0;
+	return command_each_vlan(call, print_vlan);
 }
 
 static const struct command fstp_rows[] = {

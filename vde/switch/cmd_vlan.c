@@ -69,7 +69,7 @@ static void print_member(struct command_call *call, const struct vlan *vlan, con
 	json_end(call->json);
 }
 
-static void print_vlan(struct command_call *call, const struct vlan *vlan, bool all)
+static void print_vlan_ports(struct command_call *call, const struct vlan *vlan, bool all)
 {
 	const struct vde_switch *sw = call->sw;
 
@@ -92,9 +92,18 @@ static void print_vlan(struct command_call *call, const struct vlan *vlan, bool 
 	}
 }
 
-static void print_counters(struct command_call *call, const struct vlan *vlan, bool all)
+static void print_active(struct command_call *call, const struct vlan *vlan)
 {
-	(void)all;
+	print_vlan_ports(call, vlan, false);
+}
+
+static void print_all(struct command_call *call, const struct vlan *vlan)
+{
+	print_vlan_ports(call, vlan, true);
+}
+
+static void print_counters(struct command_call *call, const struct vlan *vlan)
+{
 	if (!call->json) {
 		strbuf_printf(call->out, "VLAN %04u", vlan->id);
 		command_text_counters(call->out, &vlan->counters);
@@ -106,39 +115,19 @@ static void print_counters(struct command_call *call, const struct vlan *vlan, b
 	json_end(call->json);
 }
 
-static int print_vlans(struct command_call *call, bool all,
-		       void (*print)(struct command_call *call, const struct vlan *vlan, bool all))
-{
-	long long wanted;
-	int r = command_optional_number(call->argument, VLAN_MAX, &wanted);
-
-	if (r < 0)
-		return r;
-	if (wanted >= 0 && !vlan_find(call->sw, wanted))
-		return -ENXIO;
-	if (call->json)
-		json_array(call->json, NULL);
-	for (int id = 0; id < VLAN_COUNT; id++)
-		if (call->sw->vlans[id] && (wanted < 0 || wanted == id))
-			print(call, call->sw->vlans[id], all);
-	if (call->json)
-		json_end(call->json);
-	return 0;
-}
-
 static int cmd_vlan_print(struct command_call *call)
 {
-	return print_vlans(call, false, print_vlan);
+	return command_each_vlan(call, print_active);
 }
 
 static int cmd_vlan_allprint(struct command_call *call)
 {
-	return print_vlans(call, true, print_vlan);
+	return command_each_vlan(call, print_all);
 }
 
 static int cmd_vlan_counters(struct command_call *call)
 {
-	return print_vlans(call, true, print_counters);
+	return command_each_vlan(call, print_counters);
 }
 
 static const struct command vlan_rows[] = {

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "vde/switch/vlan.h"
 
 #define FILE_LIMIT (1024 * 1024)
 #define LOAD_DEPTH 8 /* files that load files */
@@ -63,6 +64,26 @@ int command_optional_number(const char *text, long long max, long long *ret)
 {
 	*ret = -1;
 	return *text ? command_number(text, 0, max, ret) : 0;
+}
+
+int command_each_vlan(struct command_call *call,
+		      void (*print)(struct command_call *call, const struct vlan *vlan))
+{
+	long long wanted;
+	int r = command_optional_number(call->argument, VLAN_MAX, &wanted);
+
+	if (r < 0)
+		return r;
+	if (wanted >= 0 && !vlan_find(call->sw, wanted))
+		return -ENXIO;
+	if (call->json)
+		json_array(call->json, NULL);
+	for (int id = 0; id < VLAN_COUNT; id++)
+		if (call->sw->vlans[id] && (wanted < 0 || wanted == id))
+			print(call, call->sw->vlans[id]);
+	if (call->json)
+		json_end(call->json);
+	return 0;
 }
 
 /* --- answers -------------------------------------------------------------------------- */

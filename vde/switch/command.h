@@ -24,6 +24,15 @@ int command_number(const char *text, long long min, long long max, long long *re
 /* An optional decimal number: -1 when TEXT is empty. */
 int command_optional_number(const char *text, long long max, long long *ret);
 
+struct vlan;
+
+/*
+ * For listings with an optional VLAN as argument: prints that one, or all of them; as an array of JSON.
+ * -EINVAL when it is no number of a VLAN, -ENXIO when it does not exist.
+ */
+int command_each_vlan(struct command_call *call,
+		      void (*print)(struct command_call *call, const struct vlan *vlan));
+
 /* The built-in menus, in the order of `help`; NULL ends. */
 extern const struct command_table *const command_tables[];
 

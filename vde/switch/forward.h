@@ -83,6 +83,9 @@ void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count);
 const struct frame *forward_share(const struct forward *f, const struct endpoint *ep, unsigned i,
 				  bool *ret_tagged);
 
+/* What happens to the frame's tag on the way out. */
+const struct offload_tag *forward_change(const struct frame *frame, bool leaves_tagged);
+
 /* The offload header that a frame leaves with, for an endpoint that takes it whole. */
 struct vnet_header forward_vnet(const struct frame *frame, bool leaves_tagged);
 

@@ -25,8 +25,7 @@ _Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a shar
 static const struct offload_tag keep_tag = { .change = OFFLOAD_KEEP };
 static const struct offload_tag pop_tag = { .change = OFFLOAD_POP };
 
-/* What happens to the frame's tag on the way out. */
-static const struct offload_tag *tag_change(const struct frame *frame, bool leaves_tagged)
+const struct offload_tag *forward_change(const struct frame *frame, bool leaves_tagged)
 {
 	if (frame->tagged == leaves_tagged)
 		return &keep_tag;
@@ -37,7 +36,7 @@ struct vnet_header forward_vnet(const struct frame *frame, bool leaves_tagged)
 {
 	if (!frame->work)
 		return (struct vnet_header){ 0 };
-	return offload_vnet(frame->work, tag_change(frame, leaves_tagged));
+	return offload_vnet(frame->work, forward_change(frame, leaves_tagged));
 }
 
 /* The pieces of a plain frame. */
@@ -67,7 +66,7 @@ static unsigned plain_pieces(const struct frame *frame, const struct offload_tag
 unsigned forward_pieces(const struct frame *frame, bool leaves_tagged,
 			struct iovec iov[FORWARD_PIECES], unsigned *ret_len)
 {
-	const struct offload_tag *change = tag_change(frame, leaves_tagged);
+	const struct offload_tag *change = forward_change(frame, leaves_tagged);
 
 	*ret_len = frame->len + (unsigned)offload_tag_delta(change);
 	return frame->work ? offload_gather(frame->work, change, iov)
@@ -226,16 +225,20 @@ static bool deliver_through_plugin(struct vde_switch *sw, struct port *port,
 void forward_deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
 {
 	struct forward *f = sw->forward;
-	const struct frame *frame = &f->frames[index];
+	struct frame *frame = &f->frames[index];
 
 	if (capture_wants(sw, port))
 		capture_frame(sw, port, CAPTURE_OUT, frame_whole(f, frame), frame->len);
 	if (plugin_host_wants_packets(sw, true) && !deliver_through_plugin(sw, port, frame, tagged))
 		return;
 	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		if (frame->work && !offload_takes(frame->work, ep->takes, tag_change(frame, tagged))) {
-			deliver_cut(sw, ep, frame, tag_change(frame, tagged));
-			continue;
+		if (frame->work && !offload_takes(frame->work, ep->takes, forward_change(frame, tagged))) {
+			if (frame->segments > 1) {
+				deliver_cut(sw, ep, frame, forward_change(frame, tagged));
+				continue;
+			}
+			offload_complete(frame->work); /* from here on it is plain, for everybody */
+			frame->work = NULL;
 		}
 		ep->pending[ep->num_pending++] = (uint8_t)(index | (tagged ? PENDING_TAGGED : 0));
 		if (ep->dirty)

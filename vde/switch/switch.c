@@ -15,6 +15,7 @@
 #include "vde/switch/plug_ring.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/stp.h"
+#include "vde/switch/tap_io.h"
 #include "vde/switch/vlan.h"
 
 /* 00:ff: and four random bytes, as it always was. */
@@ -51,6 +52,8 @@ int switch_init(struct vde_switch *sw)
 	if (r == 0)
 		r = plug_rings_new(sw);
 	if (r == 0)
+		r = tap_buffers_new(sw);
+	if (r == 0)
 		r = stp_new(sw);
 	if (r == 0)
 		r = vlan_create(sw, 0);
@@ -68,6 +71,7 @@ void switch_done(struct vde_switch *sw)
 	console_free(sw);
 	control_close(sw);
 	plug_rings_free(sw);
+	tap_buffers_free(sw);
 	plugin_host_free(sw);
 	capture_free(sw);
 	if (sw->debug)

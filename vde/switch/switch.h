@@ -35,7 +35,15 @@ struct plug_rings;
 struct plugin_host;
 struct port;
 struct stp;
+struct tap_buffers;
 struct vlan;
+
+/* Of whom the switch takes TAPs (plug_device.h). */
+enum device_ports {
+	DEVICE_PORTS_SAME_USER, /* of its own, and root */
+	DEVICE_PORTS_ANY,
+	DEVICE_PORTS_NONE,
+};
 
 /* What the command line decides; strings are borrowed from argv. */
 struct switch_settings {
@@ -54,6 +62,7 @@ struct switch_settings {
 	mode_t dir_mode;
 	bool mode_given, dir_mode_given;
 	const char *group;
+	enum device_ports device_ports;
 	/* console and daemon */
 	struct daemon daemon;
 	bool is_daemon; /* same as daemon.detach, kept when it has detached */
@@ -71,6 +80,11 @@ struct switch_settings {
 	int max_frame;    /* bytes of the largest frame on datagram ports */
 	int max_pending;  /* control connections without a valid request */
 	int max_consoles;
+	struct {
+		bool queue_size, buffer_size, busy_poll, ring_size, max_frame, max_macs,
+			max_pending, max_consoles, device_ports;
+	} given; /* which of the limits are on the command line */
+	bool takeover; /* go on in the place of the switch that runs in DIR */
 	/* sandbox */
 	bool no_sandbox;
 	struct option_list allow_paths;
@@ -89,6 +103,7 @@ struct vde_switch {
 	unsigned num_ports;  /* the highest number */
 	struct vlan **vlans; /* [VLAN_COUNT] */
 	bool hub;
+	bool took_over; /* endpoints may have ids of another process */
 
 	struct forward *forward;
 	struct mac_table *macs;
@@ -102,6 +117,7 @@ struct vde_switch {
 	struct capture_set *captures;
 	struct plugin_host *plugins;
 	struct plug_rings *rings;
+	struct tap_buffers *tap_buffers;
 };
 
 /*

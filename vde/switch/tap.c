@@ -10,111 +10,142 @@
 #include <linux/if_tun.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "base/log.h"
-#include "vde/switch/endpoint.h"
-#include "vde/switch/forward.h"
+#include "vde/switch/tap_io.h"
+#include "wire/vde_ring.h"
 
-#define BATCHES_A_TURN 4
-
-/* A TAP takes one frame a call. An interface that is down refuses (EIO). */
-static int tap_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		const struct msghdr *msg = &msgs[i].msg_hdr;
-
-		if (writev(ep->data_fd, msg->msg_iov, (int)msg->msg_iovlen) >= 0)
-			continue;
-		if (i > 0)
-			return (int)i;
-		return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -errno;
-	}
-	return (int)count;
-}
-
+/* An interface that stays is left as other programs expect it, who do not know offload headers. */
 static void tap_close(struct vde_switch *sw, struct endpoint *ep)
 {
 	(void)sw;
-	(void)ep;
-}
-
-static const struct endpoint_class tap_class = {
-	.module = "tuntap",
-	.transport = "tap",
-	.write = tap_write,
-	.close = tap_close,
-};
-
-static unsigned tap_read_batch(struct vde_switch *sw, struct endpoint *ep, bool *ret_lost)
-{
-	uint32_t len[FORWARD_BATCH];
-	unsigned count = 0;
-
-	while (count < FORWARD_BATCH) {
-		ssize_t n = io_read(ep->data_fd, forward_buffer(sw->forward, count),
-				    (size_t)sw->settings.max_frame + 1);
-
-		if (n <= 0) {
-			*ret_lost = n != -EAGAIN;
-			break;
-		}
-		len[count++] = (uint32_t)n;
-	}
-	if (count)
-		forward_batch(sw, ep, len, count);
-	return count;
+	(void)ioctl(ep->data_fd, TUNSETOFFLOAD, 0);
+	tap_endpoint_done(tap_of(ep));
 }
 
 static void tap_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
-	struct endpoint *ep = object;
-	bool lost = false;
+	struct tap_endpoint *tap = object;
 
 	(void)loop;
 	(void)fd;
-	if (events & EPOLLOUT)
-		endpoint_flush_queue(ep->sw, ep);
-	for (int i = 0; i < BATCHES_A_TURN; i++)
-		if (tap_read_batch(ep->sw, ep, &lost) < FORWARD_BATCH)
-			break;
-	if (lost) {
-		log_warning("tap '%s' is gone: port %u closed", ep->descr, ep->port->number);
-		endpoint_close(ep->sw, ep);
-	}
+	if (tap_drain(tap->ep.sw, tap) && !(events & (EPOLLERR | EPOLLHUP)))
+		return;
+	log_warning("tap '%s' is gone: port %u closed", tap->ep.descr, tap->ep.port->number);
+	endpoint_close(tap->ep.sw, &tap->ep);
 }
 
 static const struct loop_class tap_data_class = { "tap", tap_ready };
 
+static int tap_unpack(struct vde_switch *sw, const struct endpoint *common,
+		      struct takeover_message *m, struct endpoint **ret)
+{
+	struct tap_endpoint *tap;
+	int r = tap_endpoint_unpack(common, m, &tap_class, &tap);
+
+	if (r < 0)
+		return r;
+	r = loop_add(sw->loop, &tap_data_class, tap->ep.data_fd, EPOLLIN, tap, &tap->ep.data_ref);
+	if (r < 0) {
+		tap_endpoint_done(tap);
+		free(tap);
+		return r;
+	}
+	*ret = &tap->ep;
+	return 0;
+}
+
+const struct endpoint_class tap_class = {
+	.module = "tuntap",
+	.transport = "tap",
+	.write = tap_write,
+	.flush = tap_flush,
+	.close = tap_close,
+	.pack = tap_endpoint_pack,
+	.unpack = tap_unpack,
+};
+
+/* --- the device ------------------------------------------------------------------------------ */
+
+/* Makes FD the other end of the interface. One with several queues wants to be asked so. */
+static int tap_attach(int fd, const char *name, struct ifreq *ifr)
+{
+	static const short more[] = { 0, IFF_MULTI_QUEUE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+		*ifr = (struct ifreq){ .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more[i] };
+		(void)str_copy(ifr->ifr_name, sizeof(ifr->ifr_name), name);
+		if (ioctl(fd, TUNSETIFF, ifr) == 0)
+			return 0;
+		if (errno != EINVAL)
+			break;
+	}
+	return -errno;
+}
+
 static int tap_device(const char *name, char ret_name[IFNAMSIZ], struct error *error)
 {
 	auto_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int header_len = sizeof(struct vnet_header), r;
+	struct ifreq ifr;
 
 	if (fd < 0)
 		return error_set_errno(error, errno, "tap '%s': cannot open /dev/net/tun (usually "
 				       "mode 0666; root may have to run 'modprobe tun')", name);
-	if (str_copy(ifr.ifr_name, sizeof(ifr.ifr_name), name) < 0)
+	if (strlen(name) >= IFNAMSIZ)
 		return error_set(error, EINVAL, "tap '%s': an interface name has at most %d bytes",
 				 name, IFNAMSIZ - 1);
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
-		if (errno == EPERM)
-			return error_set(error, EPERM,
-					 "tap '%s': not permitted; root makes it for you with "
-					 "'vde_tunctl -u USER -t %s'", name, name);
-		if (errno == EINVAL)
-			return error_set(error, EINVAL, "tap '%s': there is an interface of this name, "
-					 "and it is no TAP", name);
+	r = tap_attach(fd, name, &ifr);
+	if (r == -EPERM)
+		return error_set(error, EPERM,
+				 "tap '%s': not permitted; root makes it for you with "
+				 "'vde_tunctl -u USER -t %s'", name, name);
+	if (r == -EINVAL)
+		return error_set(error, EINVAL, "tap '%s': there is an interface of this name, "
+				 "and it is no TAP", name);
+	if (r < 0)
+		return error_set_errno(error, -r, "tap '%s'", name);
+	if (ioctl(fd, TUNSETVNETHDRSZ, &header_len) < 0)
 		return error_set_errno(error, errno, "tap '%s'", name);
-	}
+	if (!tap_has_nowait(fd))
+		return error_set(error, EOPNOTSUPP, "tap '%s': the kernel is too old (5.8 is needed)",
+				 name);
 	(void)str_copy(ret_name, IFNAMSIZ, ifr.ifr_name);
 	return TAKE_FD(fd);
+}
+
+/* Lets the kernel hand over as much as it can; what it hands over it also takes. */
+static uint64_t tap_offload(int fd)
+{
+	static const uint64_t features[] = { VDE_RING_F_ALL, VDE_RING_F_ALL & ~(uint64_t)VDE_RING_F_USO,
+					     VDE_RING_F_CSUM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
+		if (ioctl(fd, TUNSETOFFLOAD, tap_offload_flags(features[i])) == 0)
+			return features[i];
+	return 0;
+}
+
+static struct tap_endpoint *tap_new(int id, int fd, const char *name)
+{
+	struct tap_endpoint *tap = calloc(1, sizeof(*tap));
+
+	if (!tap)
+		return NULL;
+	tap->header_len = sizeof(struct vnet_header);
+	tap->ep = (struct endpoint){ .class = &tap_class, .id = id, .data_fd = fd, .control_fd = -1,
+				     .user = (uid_t)-1, .takes = tap_offload(fd) };
+	(void)str_copy(tap->ep.descr, sizeof(tap->ep.descr), name);
+	if (tap_endpoint_init(tap) == 0)
+		return tap;
+	free(tap);
+	return NULL;
 }
 
 int tap_open(struct vde_switch *sw, const char *name, struct error *error)
 {
 	const struct port_client client = { .uid = 0 };
 	char real_name[IFNAMSIZ];
-	struct endpoint *ep;
+	struct tap_endpoint *tap;
 	struct port *port;
 	int fd, r;
 
@@ -124,20 +155,15 @@ int tap_open(struct vde_switch *sw, const char *name, struct error *error)
 	fd = tap_device(name, real_name, error);
 	if (fd < 0)
 		return fd;
-	ep = calloc(1, sizeof(*ep));
-	if (ep) {
-		*ep = (struct endpoint){ .class = &tap_class, .id = fd, .data_fd = fd,
-					 .control_fd = -1, .data_events = EPOLLIN,
-					 .user = (uid_t)-1 };
-		(void)str_copy(ep->descr, sizeof(ep->descr), real_name);
-	}
-	r = ep ? loop_add(sw->loop, &tap_data_class, fd, EPOLLIN, ep, &ep->data_ref) : -ENOMEM;
+	tap = tap_new(endpoint_new_id(sw, fd), fd, real_name);
+	r = tap ? loop_add(sw->loop, &tap_data_class, fd, EPOLLIN, tap, &tap->ep.data_ref) : -ENOMEM;
 	if (r < 0) {
-		free(ep);
+		if (tap)
+			tap_endpoint_done(tap);
+		free(tap);
 		(void)close(fd);
 		return error_set_errno(error, -r, "tap '%s'", name);
 	}
-	ep->sw = sw;
-	endpoint_attach(sw, port, ep);
+	endpoint_attach(sw, port, &tap->ep);
 	return 0;
 }

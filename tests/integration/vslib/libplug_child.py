@@ -10,6 +10,7 @@ import json
 import os
 import select
 import sys
+import threading
 import time
 
 BUFFER = 65536
@@ -163,6 +164,36 @@ class Server:
             self.failed()
         return [[data.raw[:frame.len].hex(), [getattr(frame.vnet, name) for name in VNET_FIELDS]]
                 for frame, data in zip(frames[:result], keep)]
+
+    def op_stream(self, sender, receiver, head, count, rate, patience):
+        """Send frames (head, 32-bit number, 46 bytes) at a rate, and receive those of another thread.
+
+        [how many came in order from 0, how many others came, how many sends were refused]
+        """
+        head, refused = bytes.fromhex(head), 0
+        seen = [0, 0]
+
+        def receive():
+            buffer = ctypes.create_string_buffer(BUFFER)
+            source = self.conns[receiver]
+            descriptor = self.lib.datafd(source)
+            while seen[0] < count and self.wait(descriptor, patience):
+                length = self.lib.recv(source, buffer, BUFFER, 0)
+                if length <= 1:
+                    continue
+                wanted = head + seen[0].to_bytes(4, 'big') + bytes(46)
+                seen[buffer.raw[:length] != wanted] += 1
+
+        reader = threading.Thread(target=receive)
+        reader.start()
+        start = time.monotonic()
+        for number in range(count):
+            frame = head + number.to_bytes(4, 'big') + bytes(46)
+            refused += self.lib.send(self.conns[sender], frame, len(frame), 0) != len(frame)
+            while number % 64 == 0 and number > (time.monotonic() - start) * rate:
+                time.sleep(0)
+        reader.join()
+        return [*seen, refused]
 
     def op_poll(self, conn, timeout):
         """Is datafd readable in time?"""
