@@ -2,7 +2,7 @@
 /*
  * Frames with work left (wire/vnet.h) for the host: as they are when it has asked for such
  * (vde_features), else complete, a super-frame as the frames it stands for. Those that the host has no
- * buffers for now are kept, in a copy of ours: the ring is the sender's.
+ * buffers for in this call are kept, in a copy of ours: the ring is the sender's.
  */
 #pragma once
 
