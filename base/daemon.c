@@ -104,11 +104,18 @@ static char *path_absolute(const char *path)
 	return absolute;
 }
 
+static int pid_file_write(const struct daemon *d, int fd, struct error *error)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	int r = io_write_all(fd, text, (size_t)len);
+
+	return r < 0 ? error_set_errno(error, -r, "cannot write the pid file '%s'", d->pid_file) : 0;
+}
+
 int daemon_write_pid(struct daemon *d, struct error *error)
 {
 	auto_close int fd = -1;
-	char text[32];
-	int len, r;
 
 	if (!d->pid_file || d->pid_path)
 		return 0;
@@ -124,9 +131,42 @@ int daemon_write_pid(struct daemon *d, struct error *error)
 					 "or remove the file", d->pid_file);
 		return error_set_errno(error, -fd, "cannot create the pid file '%s'", d->pid_file);
 	}
-	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	r = io_write_all(fd, text, (size_t)len);
-	return r < 0 ? error_set_errno(error, -r, "cannot write the pid file '%s'", d->pid_file) : 0;
+	return pid_file_write(d, fd, error);
+}
+
+static bool same_file(const char *path, int fd)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+int daemon_adopt_pid(struct daemon *d, const char *old, struct error *error)
+{
+	auto_close int fd = -1;
+
+	if (!d->pid_file)
+		return 0;
+	fd = open(d->pid_file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || !old || !same_file(old, fd))
+		return daemon_write_pid(d, error);
+	d->pid_path = path_absolute(d->pid_file);
+	if (!d->pid_path)
+		return error_set_errno(error, ENOMEM, "pid file '%s'", d->pid_file);
+	d->pid_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* Whoever reads it meanwhile finds one number or the other on the first line, never none. */
+static int pid_file_rewrite(struct daemon *d, struct error *error)
+{
+	auto_close int fd = TAKE_FD(d->pid_fd);
+	int r = pid_file_write(d, fd, error);
+
+	if (r == 0 && ftruncate(fd, lseek(fd, 0, SEEK_CUR)) < 0)
+		return error_set_errno(error, errno, "cannot write the pid file '%s'", d->pid_file);
+	return r;
 }
 
 void daemon_notify(const char *state)
@@ -176,7 +216,7 @@ static void daemon_tell(int *fd)
 
 int daemon_ready(struct daemon *d, struct error *error)
 {
-	int r = daemon_write_pid(d, error);
+	int r = d->pid_fd >= 0 ? pid_file_rewrite(d, error) : daemon_write_pid(d, error);
 
 	if (r < 0)
 		return r;
@@ -221,8 +261,10 @@ int daemon_inherited_socket(const char *path)
 
 void daemon_end(struct daemon *d)
 {
-	if (d->pid_path)
+	if (d->pid_path && d->pid_fd < 0)
 		(void)unlink(d->pid_path);
+	if (d->pid_fd >= 0)
+		(void)close(TAKE_FD(d->pid_fd));
 	free(TAKE_PTR(d->pid_path));
 	if (d->parent_fd >= 0)
 		(void)close(TAKE_FD(d->parent_fd));

@@ -18,9 +18,10 @@ struct daemon {
 	/* private */
 	int parent_fd;
 	char *pid_path; /* absolute, owned */
+	int pid_fd;     /* a predecessor's pid file, not ours yet; -1: none */
 };
 
-#define DAEMON_INIT { .ready_fd = -1, .parent_fd = -1 }
+#define DAEMON_INIT { .ready_fd = -1, .parent_fd = -1, .pid_fd = -1 }
 
 /*
  * Detaches when d->detach: in the parent it does not return, but ends with status 0 when the child
@@ -38,6 +39,13 @@ int daemon_ready(struct daemon *d, struct error *error);
 
 /* The pid file alone, for programs that need it earlier; daemon_ready() then leaves it be. */
 int daemon_write_pid(struct daemon *d, struct error *error);
+
+/*
+ * For a process that goes on in the place of a running one, whose pid file is OLD (absolute; NULL:
+ * it has none). Where d->pid_file is the same file, it is opened now and gets our number by
+ * daemon_ready(); until then daemon_end() leaves it alone. Another one is made as usual.
+ */
+int daemon_adopt_pid(struct daemon *d, const char *old, struct error *error);
 
 /* Sends STATE (as in sd_notify(3), "STOPPING=1") to $NOTIFY_SOCKET, if there is one. */
 void daemon_notify(const char *state);

@@ -47,6 +47,7 @@ static const struct item_row item_rows[] = {
 	{ VDE_RING_SESSION, ITEM_OPTION, .offset = PART(session), .len = SESSION_LEN,
 	  .said = PART(has_session) },
 	{ VDE_RING_TEXT, ITEM_TEXT, VALUE(text) },
+	{ VDE_RING_TAKEOVER_VERSION, ITEM_WORDS, VALUE(takeover_version) },
 };
 
 static const struct item_row *item_row(uint16_t type)
@@ -125,7 +126,7 @@ static int parse_header(struct cursor *c, size_t len, struct vde_ring_message_pa
 	if (header.major != VDE_RING_MAJOR)
 		return -EPROTONOSUPPORT;
 	if (header.size != len || header.message < VDE_RING_HELLO ||
-	    header.message > VDE_RING_REFUSAL)
+	    header.message > VDE_RING_TAKEOVER)
 		return -EBADMSG;
 	if ((header.message == VDE_RING_REFUSAL) != (header.error != 0) || header.error > ERROR_MAX)
 		return -EBADMSG;

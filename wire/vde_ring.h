@@ -11,6 +11,9 @@
  *
  * After that nobody speaks on the socket: its end is the end of the port.
  *
+ * TAKEOVER instead of HELLO comes from another vde_switch, which wants to go on in this one's place; what
+ * follows then is theirs alone (vde/switch/takeover.h).
+ *
  * The memory (memfd, sealed against shrinking and growing) is
  *
  *	VDE_RING_SHARED_TO_SWITCH   struct ring_shared of the plug's output
@@ -42,6 +45,7 @@ enum vde_ring_message {
 	VDE_RING_HELLO = 1,
 	VDE_RING_WELCOME = 2,
 	VDE_RING_REFUSAL = 3,
+	VDE_RING_TAKEOVER = 4,
 };
 
 struct vde_ring_header {
@@ -85,6 +89,7 @@ enum vde_ring_item {
 	VDE_RING_KIND = 10,       /* uint16: enum vde_ring_kind */
 	VDE_RING_SESSION = 11,    /* 16 bytes and uint64: id and epoch, for re-attaching */
 	VDE_RING_TEXT = 12,       /* REFUSAL: a sentence, no NUL */
+	VDE_RING_TAKEOVER_VERSION = 64, /* TAKEOVER: uint32, of what follows */
 };
 
 enum vde_ring_kind {
@@ -115,6 +120,7 @@ struct vde_ring_message_parts {
 	_Alignas(uint64_t) uint8_t session[VDE_RING_SESSION_SIZE]; /* and epoch: one item */
 	uint64_t epoch;
 	char text[VDE_RING_TEXT_SIZE];
+	uint32_t takeover_version; /* 0: not said */
 };
 
 /*

@@ -18,7 +18,7 @@ static void check_accepted(const struct vde_ring_message_parts *parts)
 	struct strbuf out CLEANUP(strbuf_done) = { .limit = VDE_RING_MAX };
 	struct vde_ring_message_parts again;
 
-	FUZZ_CHECK(parts->message >= VDE_RING_HELLO && parts->message <= VDE_RING_REFUSAL);
+	FUZZ_CHECK(parts->message >= VDE_RING_HELLO && parts->message <= VDE_RING_TAKEOVER);
 	FUZZ_CHECK((parts->error != 0) == (parts->message == VDE_RING_REFUSAL));
 	vde_ring_build(parts, &out);
 	FUZZ_CHECK(out.error == 0);

@@ -256,9 +256,43 @@ def vde_ring():
     yield "lines", message(1, item(5, b"a\n.\n\x1b[0m"), item(5, b"z"))
 
 
+def takeover():
+    """Messages of vde/switch/takeover_message.h, of each kind that needs no descriptor."""
+    def message(kind, *items):
+        body = b"".join(kind.to_bytes(2, sys.byteorder) + bytes(2)
+                        + len(value).to_bytes(4, sys.byteorder) + value + bytes(-len(value) % 8)
+                        for kind, value in items)
+        size = (16 + len(body)).to_bytes(4, sys.byteorder)
+        kinds = (1).to_bytes(2, sys.byteorder) + kind.to_bytes(2, sys.byteorder)
+        magic = 0x54454456.to_bytes(4, sys.byteorder)
+        return magic + size + kinds + bytes(4) + body
+
+    def numbers(*values):
+        return b"".join(value.to_bytes(8, sys.byteorder) for value in values)
+    drop = (14, numbers(7) + b"queue_full")
+    yield "port", message(3, (11, numbers(1)), (13, numbers(1, 2, 3, 4, 0, 0)), drop)
+    yield "vlan", message(4, (11, numbers(5)), (13, numbers(1, 2, 3, 4)), drop)
+    yield "endpoint", message(5, (15, b"datagram"), (11, numbers(1)), (2, numbers(9, 0, 1518, 1522)),
+                              (17, b"a plug"), (16, b"/nowhere/001.9"), (22, numbers(1)))
+    yield "ring", message(5, (15, b"ring"), (11, numbers(1)), (2, numbers(9)),
+                          (18, numbers(65536, 65536, 8, 16, 15, 15, 65557, 1)))
+    yield "queue", message(6, (19, bytes(60)), (19, bytes(61)))
+    entries = numbers(0x02 | 5 << 48, 7 | 1 << 32, 0x0402, 9 | 1 << 32)
+    yield "macs", message(7, (2, numbers(77, 1, 2)), (20, entries))
+    port = (21, numbers(1, 4, 1, 1, 0, 0, 0, 0, 99, 0, 99, 0x8001, *(13 * [0])))
+    yield "tree", message(8, (11, numbers(5)), (2, numbers(99, 0, 1, 5120, 512, 3840)),
+                          (22, numbers(2)), port)
+    yield "door", message(9, (12, b"ctl"), (22, numbers(0)))
+    yield "pending", message(11, (12, b"ctl"), (23, b"half a request"))
+    yield "console", message(12, (2, numbers(1, 0, 0, 3)), (25, b"port/+"), (25, b"no/such"))
+    yield "capture", message(15, (2, numbers(1, 1, 96, 5, 300, 0, 0)), (12, b"a file"),
+                             (26, b"tcp port 80"), (27, numbers(1, 5, 0)))
+    yield "unknown", message(77)
+
+
 def main():
     for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
-                  segment, vde_ring):
+                  segment, takeover, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

@@ -101,6 +101,34 @@ static void pid_file_of_the_dead_is_replaced(void **state)
 	daemon_end(&d);
 }
 
+/* A process that goes on in the place of a running one has its pid file when it is ready. */
+static void pid_file_of_a_predecessor(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d = DAEMON_INIT;
+	char text[64], other[128];
+
+	test_write_file(f->pid_file, "12345678901\n"); /* longer than ours */
+	d.pid_file = f->pid_file;
+	assert_int_equal(daemon_adopt_pid(&d, NULL, NULL), -EEXIST); /* that one has none */
+	assert_int_equal(daemon_adopt_pid(&d, f->pid_file, NULL), 0);
+	assert_string_equal(d.pid_path, f->pid_file);
+	daemon_end(&d); /* it came to nothing */
+	assert_string_equal(test_read_file(f->pid_file, text, sizeof(text)), "12345678901\n");
+	assert_int_equal(daemon_adopt_pid(&d, f->pid_file, NULL), 0);
+	assert_string_equal(test_read_file(f->pid_file, text, sizeof(text)), "12345678901\n");
+	assert_int_equal(daemon_ready(&d, NULL), 0);
+	(void)snprintf(other, sizeof(other), "%ld\n", (long)getpid());
+	assert_string_equal(test_read_file(f->pid_file, text, sizeof(text)), other);
+	daemon_end(&d);
+	assert_int_equal(access(f->pid_file, F_OK), -1);
+	/* One of another name is made as ever. */
+	(void)snprintf(other, sizeof(other), "%s/other", f->dir);
+	assert_int_equal(daemon_adopt_pid(&d, other, NULL), 0);
+	assert_int_equal(access(f->pid_file, F_OK), 0);
+	daemon_end(&d);
+}
+
 static void odd_things_in_place_of_the_pid_file(void **state)
 {
 	struct fixture *f = *state;
@@ -300,6 +328,7 @@ int main(void)
 		DAEMON_TEST(pid_file),
 		DAEMON_TEST(existing_pid_file_is_an_error),
 		DAEMON_TEST(pid_file_of_the_dead_is_replaced),
+		DAEMON_TEST(pid_file_of_a_predecessor),
 		DAEMON_TEST(odd_things_in_place_of_the_pid_file),
 		DAEMON_TEST(relative_pid_file),
 		DAEMON_TEST(ready_descriptor),

@@ -276,6 +276,40 @@ void ring_port_refuse(int control_fd, int code, const char *sentence)
 	(void)send_message(control_fd, &parts, NULL, 0, MSG_DONTWAIT); /* best effort */
 }
 
+/* Only memory files have these seals; huge pages can run out, which would be a signal at a write. */
+static const char *memory_fault(int fd, uint64_t *ret_size)
+{
+	struct stat st;
+	struct statfs fs;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return "memory that is not sealed";
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0)
+		return "memory of another kind";
+	*ret_size = (uint64_t)st.st_size;
+	return *ret_size > UINT64_C(2) * RING_MAX + (1 << 20) ? "too much memory" : NULL;
+}
+
+int ring_port_resume(struct ring_port *rp, const uint32_t sizes[2])
+{
+	uint64_t offsets[2], size = 0;
+	int r;
+
+	if (!ring_size_valid(sizes[0]) || !ring_size_valid(sizes[1]))
+		return -EPROTO;
+	server_offsets(sizes, offsets);
+	if (memory_fault(rp->memory_fd, &size) || size != offsets[1] + sizes[1])
+		return -EPROTO;
+	r = map_memory(rp, rp->memory_fd, (size_t)size);
+	if (r < 0)
+		return r;
+	set_up_rings(rp, sizes, offsets, true);
+	(void)ring_consumer_resume(&rp->in); /* nonsense makes them broken, as at any other time */
+	(void)ring_producer_resume(&rp->out);
+	return 0;
+}
+
 int ring_port_receive(int control_fd, struct vde_ring_message_parts *ret, int *ret_fd)
 {
 	struct received_fds received CLEANUP(received_fds_done) = { .count = 0 };
@@ -375,21 +409,6 @@ static bool is_pipe_end(int fd, int mode)
 
 	return flags >= 0 && (flags & O_ACCMODE) == mode && fstat(fd, &st) == 0 &&
 	       S_ISFIFO(st.st_mode);
-}
-
-/* Only memory files have these seals; huge pages can run out, which would be a signal at a write. */
-static const char *memory_fault(int fd, uint64_t *ret_size)
-{
-	struct stat st;
-	struct statfs fs;
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals < 0 || (seals & SEALS) != SEALS)
-		return "memory that is not sealed";
-	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0)
-		return "memory of another kind";
-	*ret_size = (uint64_t)st.st_size;
-	return *ret_size > UINT64_C(2) * RING_MAX + (1 << 20) ? "too much memory" : NULL;
 }
 
 static bool region_fits(uint64_t offset, uint32_t size, uint64_t memory_size)

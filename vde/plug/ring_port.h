@@ -56,6 +56,14 @@ void ring_port_client_done(struct ring_port_client_fds *client);
 int ring_port_welcome(struct ring_port *rp, struct vde_ring_message_parts *parts, int *control_fd,
 		      struct ring_port_client_fds *client);
 
+/*
+ * The server's part in a process that goes on in the place of another one: control_fd, memory_fd,
+ * ring_fd and bell_fd of RP are set (and stay RP's), with rings of SIZES bytes as for
+ * ring_port_make(). Maps the memory and goes on where the rings stand; a client that has written
+ * nonsense finds them broken, as ever. -EPROTO when that is no memory for such rings.
+ */
+int ring_port_resume(struct ring_port *rp, const uint32_t sizes[2]);
+
 /* Sends REFUSAL with errno value CODE (positive) and a sentence; best effort, never blocks. */
 void ring_port_refuse(int control_fd, int code, const char *sentence);
 

@@ -324,13 +324,13 @@ static int plug_start(struct plug *plug)
 		log_error_errno(r, "cannot make an event loop");
 		return status;
 	}
-	if (plug_join(plug, &status) < 0)
-		return status;
-	r = plug_signals(plug);
+	r = plug_signals(plug); /* before a command runs that would have to be ended, too */
 	if (r < 0) {
 		log_error_errno(r, "cannot watch signals");
 		return status;
 	}
+	if (plug_join(plug, &status) < 0)
+		return status;
 	if (daemon_ready(&plug->settings->daemon, &error) < 0) {
 		log_error("%s", error_text(&error));
 		return status;

@@ -24,6 +24,7 @@
 #include "vde/switch/capture_sink.h"
 #include "vde/switch/console.h"
 #include "vde/switch/sandbox.h"
+#include "vde/switch/takeover_message.h"
 #include "wire/pcapng.h"
 
 /* More than an interface or packet block has beside names and the frame. */
@@ -467,4 +468,136 @@ void capture_print(const struct vde_switch *sw, struct strbuf *out, struct json 
 			print_one(at, out);
 	if (json)
 		json_end(json);
+}
+
+/* Takeover. */
+
+static const struct takeover_field capture_fields[] = {
+	TAKEOVER_FIELD(struct capture, number),  TAKEOVER_FIELD(struct capture, port),
+	TAKEOVER_FIELD(struct capture, snap_len), TAKEOVER_FIELD(struct capture, frames),
+	TAKEOVER_FIELD(struct capture, bytes),   TAKEOVER_FIELD(struct capture, dropped),
+	TAKEOVER_FIELD(struct capture, ending),
+};
+
+static const struct takeover_field interface_fields[] = {
+	TAKEOVER_FIELD(struct capture_interface, port),
+	TAKEOVER_FIELD(struct capture_interface, received),
+	TAKEOVER_FIELD(struct capture_interface, dropped),
+};
+
+#define INTERFACES_A_MESSAGE 512
+
+/* The message of the capture has as many interfaces as fit, those of its bytes the others. */
+static void pack_interfaces(const struct capture *capture, unsigned *at, struct takeover_message *m)
+{
+	for (unsigned n = 0; n < INTERFACES_A_MESSAGE && *at < capture->num_interfaces; n++, ++*at)
+		takeover_put_fields(m, ITEM_INTERFACE, &capture->interfaces[*at], interface_fields,
+				    ARRAY_SIZE(interface_fields));
+}
+
+static int pack_one(const struct capture *capture, const struct takeover_link *link)
+{
+	auto_takeover_message struct takeover_message m = { 0 };
+	const struct strbuf *buffer = &capture->sink.buffer;
+	size_t at = capture->sink.written;
+	unsigned interface = 0;
+	int r;
+
+	takeover_begin(&m, TAKEOVER_CAPTURE);
+	takeover_put_fields(&m, ITEM_NUMBERS, capture, capture_fields, ARRAY_SIZE(capture_fields));
+	takeover_put_text(&m, ITEM_NAME, capture->where);
+	takeover_put_text(&m, ITEM_FILTER, capture->filter_text);
+	takeover_put_fd(&m, capture->sink.fd);
+	pack_interfaces(capture, &interface, &m);
+	r = takeover_send(link, &m);
+	while (r == 0 && (at < buffer->len || interface < capture->num_interfaces)) {
+		size_t len = MIN(buffer->len - at, (size_t)TAKEOVER_CHUNK);
+
+		takeover_begin(&m, TAKEOVER_CAPTURE_BYTES);
+		takeover_put(&m, ITEM_BYTES_OUT, buffer->data + at, len);
+		pack_interfaces(capture, &interface, &m);
+		r = takeover_send(link, &m);
+		at += len;
+	}
+	return r;
+}
+
+int capture_pack(const struct vde_switch *sw, const struct takeover_link *link)
+{
+	int r = 0;
+
+	for (const struct capture *at = sw->captures->first; r == 0 && at; at = at->next)
+		if (!at->sink.over)
+			r = pack_one(at, link);
+	return r;
+}
+
+static int unpack_interface(struct capture *capture, struct cursor value)
+{
+	struct capture_interface interface = { 0 };
+	void *grown;
+
+	if (takeover_value_fields(value, &interface, interface_fields,
+				  ARRAY_SIZE(interface_fields)) < 0 ||
+	    interface.port > PORT_LIMIT || capture->num_interfaces > PORT_LIMIT)
+		return -EBADMSG;
+	if (capture->num_interfaces == capture->interface_room) {
+		unsigned room = capture->interface_room ? 2 * capture->interface_room : 4;
+
+		grown = reallocarray(capture->interfaces, room, sizeof(interface));
+		if (!grown)
+			return -ENOMEM;
+		capture->interfaces = grown;
+		capture->interface_room = room;
+	}
+	capture->interfaces[capture->num_interfaces] = interface;
+	capture->place[interface.port] = (uint16_t)++capture->num_interfaces;
+	return 0;
+}
+
+int capture_unpack_bytes(struct capture *capture, const struct takeover_message *m)
+{
+	struct cursor at = takeover_items(m), value;
+	uint16_t type;
+	int r = 0;
+
+	while (r == 0 && takeover_next(&at, &type, &value)) {
+		if (type == ITEM_INTERFACE)
+			r = unpack_interface(capture, value);
+		else if (type == ITEM_BYTES_OUT)
+			strbuf_append(&capture->sink.buffer, value.at, value.left);
+	}
+	return r < 0 ? r : capture->sink.buffer.error;
+}
+
+int capture_unpack(struct vde_switch *sw, struct takeover_message *m, struct capture **ret,
+		   struct error *error)
+{
+	auto_capture struct capture *capture = NULL;
+	auto_free char *filter = takeover_get_text(m, ITEM_FILTER);
+	auto_close int fd = takeover_take_fd(m);
+	struct capture_request request = { .port = CAPTURE_ALL_PORTS,
+					   .filter = filter ? filter : "" };
+	struct capture **end = &sw->captures->first;
+	int r = prepare(sw, &request, &capture, error);
+
+	if (r < 0)
+		return r;
+	capture->where = takeover_get_text(m, ITEM_NAME);
+	r = takeover_get_fields(m, ITEM_NUMBERS, capture, capture_fields,
+				ARRAY_SIZE(capture_fields));
+	if (r == 0)
+		r = capture->where ? capture_unpack_bytes(capture, m) : -ENOMEM;
+	if (r == 0)
+		r = capture_sink_open(&capture->sink, sw->loop, fd, CAPTURE_BUFFER);
+	if (r < 0)
+		return error_set_errno(error, -r, "capture %u", capture->number);
+	if (!capture->sink.socket)
+		(void)fstat(fd, &capture->file);
+	(void)TAKE_FD(fd);
+	capture_sink_resume(&capture->sink, capture->ending);
+	while (*end)
+		end = &(*end)->next;
+	*end = *ret = TAKE_PTR(capture);
+	return 0;
 }

@@ -51,3 +51,15 @@ int capture_stop(struct vde_switch *sw, unsigned number);
 
 /* Appends what there is, one way or the other. */
 void capture_print(const struct vde_switch *sw, struct strbuf *out, struct json *json);
+
+struct capture;
+struct takeover_link;
+struct takeover_message;
+
+/* For a takeover: sends all captures, with what waits for their readers. */
+int capture_pack(const struct vde_switch *sw, const struct takeover_link *link);
+
+/* The successor's; *ret is borrowed, and gets what waited. The filters are compiled again. */
+int capture_unpack(struct vde_switch *sw, struct takeover_message *m, struct capture **ret,
+		   struct error *error);
+int capture_unpack_bytes(struct capture *capture, const struct takeover_message *m);

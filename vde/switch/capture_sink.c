@@ -180,10 +180,21 @@ void capture_sink_finish(struct capture_sink *sink)
 	flush(sink);
 }
 
+void capture_sink_resume(struct capture_sink *sink, bool finishing)
+{
+	sink->finishing = finishing;
+	if (finishing)
+		(void)loop_timer_set(sink->loop, &sink->deadline,
+				     loop_now(sink->loop) + FINISH_TIME);
+	loop_task_add(sink->loop, &sink->flush);
+}
+
 void capture_sink_close(struct capture_sink *sink)
 {
-	if (sink->fd < 0)
+	if (sink->fd < 0) {
+		strbuf_done(&sink->buffer);
 		return;
+	}
 	if (!sink->error)
 		(void)write_out(sink); /* what does not go now is lost, and its statistics with it */
 	unwatch(sink);

@@ -34,6 +34,12 @@ int capture_sink_open(struct capture_sink *sink, struct loop *loop, int fd, size
 /* True when LEN more bytes may be appended to sink->buffer. */
 bool capture_sink_has_room(const struct capture_sink *sink, size_t len);
 
+/*
+ * For a sink that goes on in the place of another process's: what is in the buffer goes out in the next
+ * turn, and with FINISHING nothing more comes.
+ */
+void capture_sink_resume(struct capture_sink *sink, bool finishing);
+
 /* Something was appended: it is written after this batch. */
 void capture_sink_kick(struct capture_sink *sink);
 

@@ -33,6 +33,7 @@
 #include "vde/switch/control.h"
 #include "vde/switch/debug.h"
 #include "vde/switch/plugin_host.h"
+#include "vde/switch/takeover_message.h"
 
 #define LINE_LIMIT    (64 * 1024)
 #define READ_SIZE     (16 * 1024)
@@ -62,6 +63,7 @@ struct console {
 struct console_set {
 	int listen_fd;
 	bool inherited; /* the service manager's socket: its name stays when we go */
+	bool taken_over; /* another process's until the takeover is done */
 	loop_ref listen_ref;
 	struct console *slots[CONSOLE_MAX];
 };
@@ -548,15 +550,20 @@ struct dynamic_command *console_dynamic_commands(const struct vde_switch *sw)
 	return sw->commands;
 }
 
-int console_new(struct vde_switch *sw, struct error *error)
+int console_prepare(struct vde_switch *sw)
+{
+	sw->consoles = calloc(1, sizeof(*sw->consoles));
+	if (!sw->consoles)
+		return -ENOMEM;
+	sw->consoles->listen_fd = -1;
+	return 0;
+}
+
+int console_start(struct vde_switch *sw, struct error *error)
 {
 	int r = 0;
 
-	sw->consoles = calloc(1, sizeof(*sw->consoles));
-	if (!sw->consoles)
-		return error_set_errno(error, ENOMEM, "console");
-	sw->consoles->listen_fd = -1;
-	if (sw->settings.mgmt)
+	if (sw->settings.mgmt && sw->consoles->listen_fd < 0)
 		r = console_start_mgmt(sw, error);
 	if (r < 0)
 		return r;
@@ -566,6 +573,13 @@ int console_new(struct vde_switch *sw, struct error *error)
 			return error_set_errno(error, -r, "console on standard input");
 	}
 	return 0;
+}
+
+int console_new(struct vde_switch *sw, struct error *error)
+{
+	int r = console_prepare(sw);
+
+	return r < 0 ? error_set_errno(error, -r, "console") : console_start(sw, error);
 }
 
 void console_free(struct vde_switch *sw)
@@ -586,4 +600,145 @@ void console_free(struct vde_switch *sw)
 	}
 	free(sw->consoles);
 	sw->consoles = NULL;
+}
+
+/* --- takeover ------------------------------------------------------------------------------ */
+
+static const struct takeover_field console_fields[] = {
+	TAKEOVER_FIELD(struct console, has_prompt),
+	TAKEOVER_FIELD(struct console, skipping),
+	TAKEOVER_FIELD(struct console, ended),
+	TAKEOVER_FIELD(struct console, dropped),
+};
+
+static int pack_bytes(const struct takeover_link *link, enum takeover_item type,
+		      const struct strbuf *bytes)
+{
+	auto_takeover_message struct takeover_message m = { 0 };
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < bytes->len; at += TAKEOVER_CHUNK) {
+		takeover_begin(&m, TAKEOVER_CONSOLE_BYTES);
+		takeover_put(&m, type, bytes->data + at, MIN(bytes->len - at, (size_t)TAKEOVER_CHUNK));
+		r = takeover_send(link, &m);
+	}
+	return r;
+}
+
+static int pack_console(const struct vde_switch *sw, const struct console *c,
+			const struct takeover_link *link)
+{
+	auto_takeover_message struct takeover_message m = { 0 };
+	int r;
+
+	takeover_begin(&m, TAKEOVER_CONSOLE);
+	takeover_put_fields(&m, ITEM_NUMBERS, c, console_fields, ARRAY_SIZE(console_fields));
+	for (const struct debug *d = debug_first(sw); d; d = d->next)
+		if (d->help && d->subscribers >> c->slot & 1)
+			takeover_put_text(&m, ITEM_CATEGORY, d->path);
+	takeover_put_fd(&m, c->in_fd);
+	r = takeover_send(link, &m);
+	if (r == 0)
+		r = pack_bytes(link, ITEM_BYTES_IN, &c->in);
+	return r == 0 ? pack_bytes(link, ITEM_BYTES_OUT, &c->out) : r;
+}
+
+int console_pack(const struct vde_switch *sw, const struct takeover_link *link)
+{
+	auto_takeover_message struct takeover_message m = { 0 };
+	const struct console_set *set = sw->consoles;
+	int r = 0;
+
+	if (set->listen_fd >= 0) {
+		takeover_begin(&m, TAKEOVER_MGMT);
+		takeover_put_number(&m, ITEM_FLAG, set->inherited);
+		takeover_put_fd(&m, set->listen_fd);
+		r = takeover_send(link, &m);
+	}
+	for (unsigned slot = 0; r == 0 && slot < CONSOLE_MAX; slot++)
+		if (set->slots[slot] && !set->slots[slot]->is_stdin)
+			r = pack_console(sw, set->slots[slot], link);
+	return r;
+}
+
+void console_forget(struct vde_switch *sw)
+{
+	memset(sw->consoles->slots, 0, sizeof(sw->consoles->slots));
+}
+
+int console_unpack_mgmt(struct vde_switch *sw, struct takeover_message *m)
+{
+	struct console_set *set = sw->consoles;
+
+	if (!sw->mgmt || set->listen_fd >= 0)
+		return -EBADMSG;
+	set->listen_fd = takeover_take_fd(m);
+	set->inherited = takeover_get_number(m, ITEM_FLAG);
+	set->taken_over = true;
+	return loop_add(sw->loop, &mgmt_class, set->listen_fd, EPOLLIN, sw, &set->listen_ref);
+}
+
+bool console_elsewhere(const struct vde_switch *sw)
+{
+	struct stat wanted, ours;
+
+	return sw->settings.mgmt && sw->consoles->taken_over &&
+	       (stat(sw->settings.mgmt, &wanted) < 0 || stat(sw->mgmt, &ours) < 0 ||
+		wanted.st_dev != ours.st_dev || wanted.st_ino != ours.st_ino);
+}
+
+void console_abandon(struct vde_switch *sw)
+{
+	const struct console_set *set = sw->consoles;
+
+	if (set && set->listen_fd >= 0 && !set->taken_over && !set->inherited)
+		(void)unlink(sw->mgmt);
+}
+
+static void restore_categories(struct console *c, const struct takeover_message *m)
+{
+	struct cursor at = takeover_items(m), value;
+	uint16_t type;
+
+	while (takeover_next(&at, &type, &value)) {
+		auto_free char *path = type == ITEM_CATEGORY ? takeover_value_text(value) : NULL;
+
+		if (path) /* one that is not there any more has nothing to tell */
+			debug_restore(c->sw, c->slot, path);
+	}
+}
+
+int console_unpack(struct vde_switch *sw, struct takeover_message *m, struct console **ret)
+{
+	int max_consoles = sw->settings.max_consoles, fd = takeover_take_fd(m), r;
+	struct console *c;
+
+	sw->settings.max_consoles = CONSOLE_MAX; /* nobody is sent away */
+	c = console_create(sw, fd, fd, &r);
+	sw->settings.max_consoles = max_consoles;
+	if (!c) {
+		cleanup_close(&fd);
+		return r;
+	}
+	r = takeover_get_fields(m, ITEM_NUMBERS, c, console_fields, ARRAY_SIZE(console_fields));
+	if (r == 0)
+		r = loop_add(sw->loop, &console_class, fd, EPOLLIN, c, &c->in_ref);
+	if (r < 0)
+		return r;
+	restore_categories(c, m);
+	plugin_host_event(sw, DEBUG_MGMT_PLUS, fd);
+	loop_task_add(sw->loop, &c->resume);
+	*ret = c;
+	return 0;
+}
+
+int console_unpack_bytes(struct console *c, const struct takeover_message *m)
+{
+	struct cursor bytes;
+
+	if (takeover_get(m, ITEM_BYTES_IN, &bytes))
+		strbuf_append(&c->in, bytes.at, bytes.left);
+	if (takeover_get(m, ITEM_BYTES_OUT, &bytes))
+		strbuf_append(&c->out, bytes.at, bytes.left);
+	return c->in.error ? c->in.error : c->out.error;
 }

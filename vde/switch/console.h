@@ -64,7 +64,12 @@ struct dynamic_command {
 	struct dynamic_command *next; /* of the switch's list */
 };
 
+/* console_prepare() and console_start(). */
 int console_new(struct vde_switch *sw, struct error *error);
+/* Makes room for consoles; -ENOMEM. */
+int console_prepare(struct vde_switch *sw);
+/* Offers what the settings name: a management socket unless there is one, standard input. */
+int console_start(struct vde_switch *sw, struct error *error);
 void console_free(struct vde_switch *sw);
 
 /* Borrowed until console_remove_command(). Appended behind the built-in ones. */
@@ -98,6 +103,26 @@ unsigned console_slot(const struct console *console);
  * comes before anything the caller sends; the console ends. -ENOTSOCK for standard input and files.
  */
 int console_take_fd(struct vde_switch *sw, struct console *console, struct strbuf *queued);
+
+struct takeover_link;
+struct takeover_message;
+
+/* For a takeover: sends the listening socket, and all consoles but standard input. */
+int console_pack(const struct vde_switch *sw, const struct takeover_link *link);
+/* They belong to another process now: nothing is written to them any more. */
+void console_forget(struct vde_switch *sw);
+
+/*
+ * The successor's. The bytes of a console, read and to be written, follow the console, which
+ * console_unpack() gives: *ret is borrowed.
+ */
+int console_unpack_mgmt(struct vde_switch *sw, struct takeover_message *m);
+int console_unpack(struct vde_switch *sw, struct takeover_message *m, struct console **ret);
+int console_unpack_bytes(struct console *c, const struct takeover_message *m);
+/* True when SETTINGS name another management socket than the one that was taken over. */
+bool console_elsewhere(const struct vde_switch *sw);
+/* The successor will not be one: removes the name of a socket that it has made by itself. */
+void console_abandon(struct vde_switch *sw);
 
 /* Adds a connection (fd owned from here on); closed with a word when there are too many. */
 int console_adopt(struct vde_switch *sw, int fd);

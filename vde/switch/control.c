@@ -31,6 +31,8 @@
 #include "vde/switch/plug_dgram.h"
 #include "vde/switch/plug_ring.h"
 #include "vde/switch/port.h"
+#include "vde/switch/takeover.h"
+#include "vde/switch/takeover_message.h"
 #include "wire/vde_control.h"
 
 #define LISTEN_BACKLOG  1024
@@ -66,6 +68,7 @@ struct pending {
 	int fd;
 	loop_ref ref;
 	uint64_t due;
+	bool takes_over; /* another switch, which has been told what it needs to begin */
 	size_t len;
 	uint8_t bytes[VDE_CONTROL_MAX];
 };
@@ -224,6 +227,27 @@ static void ring_join(struct pending *p, const struct vde_ring_message_parts *he
 	complain_refused(p->control, r, hello->port, hello->description);
 }
 
+/*
+ * Another switch wants to go on in our place: at its first request it is told how to begin, at the
+ * second it gets everything, and this process ends; or it does not, and nothing has happened.
+ */
+static bool takeover_read(struct pending *p, const struct vde_ring_message_parts *request)
+{
+	struct vde_switch *sw = p->control->sw;
+	struct error error = { 0 };
+	int r;
+
+	if (p->takes_over) {
+		takeover_hand_over(sw, p->fd);
+		return true;
+	}
+	r = takeover_offer(sw, p->fd, request->takeover_version, &error);
+	p->takes_over = r == 0;
+	if (r < 0)
+		ring_port_refuse(p->fd, -r, error_text(&error));
+	return r < 0;
+}
+
 static bool ring_read(struct pending *p)
 {
 	struct vde_ring_message_parts hello = { 0 };
@@ -232,7 +256,9 @@ static bool ring_read(struct pending *p)
 
 	if (r == -EAGAIN)
 		return false;
-	if (r == 0 && hello.message != VDE_RING_HELLO)
+	if (r == 0 && hello.message == VDE_RING_TAKEOVER)
+		return takeover_read(p, &hello);
+	if (r == 0 && (hello.message != VDE_RING_HELLO || p->takes_over))
 		r = -EBADMSG;
 	if (r == 0)
 		ring_join(p, &hello, &device_fd);
@@ -536,4 +562,104 @@ void control_close(struct vde_switch *sw)
 		(void)close(control->reserve_fd);
 	free(control);
 	sw->control = NULL;
+}
+
+/* --- takeover ------------------------------------------------------------------------------ */
+
+int control_pack(const struct vde_switch *sw, const struct takeover_link *link)
+{
+	auto_takeover_message struct takeover_message m = { 0 };
+	const struct control *control = sw->control;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < NUM_DOORS; i++) {
+		takeover_begin(&m, TAKEOVER_DOOR);
+		takeover_put_text(&m, ITEM_NAME, control->doors[i].kind->name);
+		takeover_put_number(&m, ITEM_FLAG, control->doors[i].inherited);
+		takeover_put_fd(&m, control->doors[i].listen_fd);
+		r = takeover_send(link, &m);
+	}
+	for (const struct pending *p = control->pending.next; r == 0 && p != &control->pending;
+	     p = p->next) {
+		if (p->fd < 0 || p->takes_over)
+			continue;
+		takeover_begin(&m, TAKEOVER_PENDING);
+		takeover_put_text(&m, ITEM_NAME, p->kind->name);
+		takeover_put(&m, ITEM_BYTES_IN, p->bytes, p->len);
+		takeover_put_fd(&m, p->fd);
+		r = takeover_send(link, &m);
+	}
+	return r;
+}
+
+int control_adopt(struct vde_switch *sw, gid_t gid, bool made_dir)
+{
+	sw->control = control_create(sw);
+	if (!sw->control)
+		return -ENOMEM;
+	sw->control->gid = gid;
+	sw->control->made_dir = made_dir;
+	for (int i = 0; i < NUM_DOORS; i++) {
+		struct door *door = &sw->control->doors[i];
+
+		if (asprintf(&door->path, "%s/%s", sw->dir, door->kind->name) < 0) {
+			door->path = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static struct door *control_door(const struct vde_switch *sw, const struct takeover_message *m)
+{
+	auto_free char *name = takeover_get_text(m, ITEM_NAME);
+
+	for (int i = 0; name && i < NUM_DOORS; i++)
+		if (str_equal(sw->control->doors[i].kind->name, name))
+			return &sw->control->doors[i];
+	return NULL;
+}
+
+int control_unpack_door(struct vde_switch *sw, struct takeover_message *m)
+{
+	struct door *door = control_door(sw, m);
+
+	if (!door || door->listen_fd >= 0)
+		return -EBADMSG;
+	door->inherited = takeover_get_number(m, ITEM_FLAG);
+	door->listen_fd = takeover_take_fd(m);
+	return loop_add(sw->loop, &door_class, door->listen_fd, EPOLLIN, door, &door->ref);
+}
+
+int control_unpack_pending(struct vde_switch *sw, struct takeover_message *m)
+{
+	struct door *door = control_door(sw, m);
+	auto_close int fd = takeover_take_fd(m);
+	struct pending *p;
+	struct cursor bytes;
+	int r;
+
+	if (!door || !takeover_get(m, ITEM_BYTES_IN, &bytes) || bytes.left > sizeof(p->bytes))
+		return -EBADMSG;
+	r = pending_add(door, fd);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(fd);
+	p = sw->control->pending.prev;
+	p->len = bytes.left;
+	(void)cursor_copy(&bytes, p->bytes, bytes.left);
+	return 0;
+}
+
+bool control_complete(const struct vde_switch *sw)
+{
+	for (int i = 0; i < NUM_DOORS; i++)
+		if (sw->control->doors[i].listen_fd < 0)
+			return false;
+	return true;
+}
+
+bool control_made_dir(const struct vde_switch *sw)
+{
+	return sw->control->made_dir;
 }

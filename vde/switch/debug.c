@@ -211,3 +211,15 @@ void debug_forget_slot(struct vde_switch *sw, unsigned slot)
 
 	debug_switch(sw, slot, "", false, &matched, &changed);
 }
+
+void debug_restore(struct vde_switch *sw, unsigned slot, const char *path)
+{
+	for (struct debug *d = sw->debug->builtin; d; d = d->next) {
+		if (!d->help || !str_equal(d->path, path))
+			continue;
+		d->subscribers |= UINT64_C(1) << slot;
+		if (d->changed)
+			d->changed(d);
+		return;
+	}
+}

@@ -80,6 +80,8 @@ void debug_vemit(struct vde_switch *sw, const struct debug *category, const char
 int debug_subscribe(struct vde_switch *sw, unsigned slot, const char *prefix);
 int debug_unsubscribe(struct vde_switch *sw, unsigned slot, const char *prefix);
 void debug_forget_slot(struct vde_switch *sw, unsigned slot);
+/* Subscribes to the one category PATH; nothing happens when there is none. */
+void debug_restore(struct vde_switch *sw, unsigned slot, const char *path);
 
 /* Head of the list, in the order of debug/list. */
 const struct debug *debug_first(const struct vde_switch *sw);

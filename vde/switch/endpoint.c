@@ -64,6 +64,18 @@ static void endpoint_enqueue(struct vde_switch *sw, struct endpoint *ep, const s
 	endpoint_watch(ep, EPOLLIN | EPOLLOUT);
 }
 
+void endpoint_requeue(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len)
+{
+	struct iovec iov = { (void *)frame, len };
+	const struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int r = outq_push(&ep->queue, &sw->chunks, SIZE_MAX, &msg, len);
+
+	if (r < 0)
+		endpoint_count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
+	else
+		endpoint_watch(ep, EPOLLIN | EPOLLOUT);
+}
+
 /* Gives the kernel what it takes of COUNT frames; returns how many are settled. */
 static unsigned endpoint_write_now(struct endpoint *ep, struct mmsghdr *msgs, unsigned count,
 				   bool counted)
@@ -156,6 +168,22 @@ void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *
 		return;
 	DEBUG(sw, PORT_DESCR, "Port %02u FD %2d -> \"%s\"", port->number, ep->id, ep->descr);
 	plugin_host_event(sw, DEBUG_PORT_DESCR, (int)port->number, ep->id, ep->descr);
+}
+
+int endpoint_new_id(const struct vde_switch *sw, int fd)
+{
+	int highest = fd;
+	bool taken = false;
+
+	for (unsigned number = 0; sw->took_over && number <= sw->num_ports; number++) {
+		const struct endpoint *ep = sw->ports[number] ? sw->ports[number]->endpoints : NULL;
+
+		for (; ep; ep = ep->next_on_port) {
+			taken |= ep->id == fd;
+			highest = MAX(highest, ep->id);
+		}
+	}
+	return taken ? highest + 1 : fd;
 }
 
 static void endpoint_unlink(struct endpoint *ep)

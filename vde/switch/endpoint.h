@@ -11,6 +11,8 @@
 #include "vde/switch/port.h"
 #include "wire/vde_control.h"
 
+struct takeover_message;
+
 struct endpoint_class {
 	const char *module;    /* as port/print shows it: "unix prog", "tuntap" */
 	const char *transport; /* "datagram", "ring", "tap" */
@@ -26,6 +28,16 @@ struct endpoint_class {
 	void (*flush)(struct vde_switch *sw, struct endpoint *ep);
 	/* Called once when the endpoint goes, before it is freed: sockets, names. */
 	void (*close)(struct vde_switch *sw, struct endpoint *ep);
+	/*
+	 * For a takeover (takeover.h tells how a class is added). pack() appends what unpack() needs beside
+	 * what all endpoints have: descriptors, and numbers as ITEM_CLASS; NULL: nothing. unpack() makes the
+	 * endpoint of COMMON (what all have; `class` is not set) and puts its descriptors in the loop; it
+	 * neither reads nor writes anything. On success it owns what COMMON has. NULL: a takeover is refused
+	 * while there is such an endpoint.
+	 */
+	void (*pack)(const struct endpoint *ep, struct takeover_message *m);
+	int (*unpack)(struct vde_switch *sw, const struct endpoint *common, struct takeover_message *m,
+		      struct endpoint **ret);
 };
 
 struct endpoint {
@@ -33,7 +45,7 @@ struct endpoint {
 	struct vde_switch *sw;
 	struct port *port;
 	struct endpoint *next_on_port;
-	int id;         /* unique while it lives: number of its control (or TAP) descriptor */
+	int id;         /* unique while it lives: see endpoint_new_id() */
 	int data_fd;    /* owned */
 	int control_fd; /* owned; -1: none */
 	loop_ref data_ref, control_ref;
@@ -61,6 +73,15 @@ struct endpoint {
  * descriptor for EPOLLIN (as data_events says).
  */
 void endpoint_attach(struct vde_switch *sw, struct port *port, struct endpoint *ep);
+
+/*
+ * The id of an endpoint whose control (or TAP) descriptor is FD: that number, unless an endpoint that
+ * was taken over from another process has it.
+ */
+int endpoint_new_id(const struct vde_switch *sw, int fd);
+
+/* Puts a frame that was queued (and counted) in another process at the end of the queue. */
+void endpoint_requeue(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
 
 /* Detaches, closes, and frees after this batch. */
 void endpoint_close(struct vde_switch *sw, struct endpoint *ep);

@@ -169,6 +169,15 @@ size_t mac_table_remove_if(struct mac_table *t, mac_match *match, void *context)
 	return removed;
 }
 
+bool mac_table_restore(struct mac_table *t, uint64_t key, uint16_t port, uint32_t seen)
+{
+	struct mac_entry *slot = mac_slot(t, key);
+
+	if (slot->used || port >= t->num_ports)
+		return false;
+	return mac_table_add(t, slot, key, port, seen) == MAC_NEW;
+}
+
 uint32_t mac_table_bucket(const struct mac_table *t, const struct mac_entry *entry)
 {
 	return (uint32_t)map_hash(entry->key, t->seed) & (t->shown_size - 1);

@@ -57,6 +57,9 @@ const struct mac_entry *mac_table_find(const struct mac_table *t,
 typedef bool mac_match(void *context, const struct mac_entry *entry);
 size_t mac_table_remove_if(struct mac_table *t, mac_match *match, void *context);
 
+/* Puts an entry of another table as it is; false when it has no place here. */
+bool mac_table_restore(struct mac_table *t, uint64_t key, uint16_t port, uint32_t seen);
+
 /* The bucket that hash/print shows for an entry: 0 to shown_size - 1. */
 uint32_t mac_table_bucket(const struct mac_table *t, const struct mac_entry *entry);
 

@@ -17,6 +17,7 @@
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/sandbox.h"
 #include "vde/switch/stp.h"
+#include "vde/switch/takeover.h"
 #include "vde/switch/tap.h"
 
 #define SYSTEM_RC "/etc/vde2/vde_switch.rc"
@@ -41,6 +42,49 @@ static int run_rc(struct vde_switch *sw, struct error *error)
 
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot run the commands in '%s'", rc);
+	return 0;
+}
+
+/*
+ * In the place of a running switch. What can fail comes before takeover_commit(): until then the other one
+ * goes on; from then on this one does, whatever happens.
+ */
+static int switch_take_over(struct vde_switch *sw, struct takeover *t, struct error *error)
+{
+	int r = switch_init(sw);
+
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot start");
+	r = sandbox_check(sw, error);
+	if (r == 0)
+		r = takeover_receive_all(sw, t, error);
+	for (unsigned i = 0; r == 0 && i < sw->settings.taps.count; i++)
+		if (!takeover_has_tap(sw, sw->settings.taps.item[i]))
+			r = tap_open(sw, sw->settings.taps.item[i], error);
+	if (r == 0)
+		r = console_start(sw, error);
+	if (r == 0)
+		r = takeover_adopt_pid(sw, t, error);
+	if (r == 0)
+		r = sandbox_enter(sw, error);
+	return r == 0 ? takeover_commit(sw, t, error) : r;
+}
+
+static int switch_succeed(struct vde_switch *sw, struct takeover **t, struct error *error)
+{
+	struct error warning = { 0 };
+	int r = takeover_ask(&sw->settings, t, error);
+
+	if (r == 0)
+		r = switch_take_over(sw, *t, error);
+	if (r < 0) {
+		log_error("%s", error_text(error));
+		takeover_abandon(sw, *t, error_text(error));
+	}
+	if (daemon_ready(&sw->settings.daemon, &warning) < 0)
+		log_warning("%s", error_text(&warning));
+	if (sw->settings.is_daemon)
+		log_to_syslog("vde_switch");
 	return 0;
 }
 
@@ -97,7 +141,7 @@ static int switch_signals(struct vde_switch *sw)
 	return loop_signals(sw->loop, &set, on_signal, sw);
 }
 
-static int switch_run(struct vde_switch *sw, struct error *error)
+static int switch_run(struct vde_switch *sw, struct takeover **t, struct error *error)
 {
 	int r = loop_new(&sw->loop);
 
@@ -105,7 +149,7 @@ static int switch_run(struct vde_switch *sw, struct error *error)
 		r = switch_signals(sw);
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot start");
-	r = switch_start(sw, error);
+	r = sw->settings.takeover ? switch_succeed(sw, t, error) : switch_start(sw, error);
 	if (r < 0)
 		return r;
 	r = loop_run(sw->loop);
@@ -116,6 +160,7 @@ static int switch_run(struct vde_switch *sw, struct error *error)
 int main(int argc, char **argv)
 {
 	struct vde_switch sw = { 0 };
+	struct takeover *takeover = NULL; /* settings borrow from it */
 	struct error error = { 0 };
 	int status;
 
@@ -127,9 +172,10 @@ int main(int argc, char **argv)
 		log_error("%s", error_text(&error));
 		return EXIT_FAILURE;
 	}
-	status = switch_run(&sw, &error);
+	status = switch_run(&sw, &takeover, &error);
 	if (status < 0)
 		log_error("%s", error_text(&error));
 	switch_done(&sw);
+	takeover_free(takeover);
 	return status < 0 ? EXIT_FAILURE : status;
 }

@@ -13,6 +13,8 @@
 #include "vde/switch/port.h"
 
 #define SETTING(field) offsetof(struct switch_settings, field)
+/* A field that a takeover sets, unless it is given. */
+#define LIMIT(field)   .offset = SETTING(field), .given_offset = SETTING(given.field)
 
 static int set_mac(void *settings, const char *argument, struct error *error)
 {
@@ -113,11 +115,14 @@ static const struct option_row rows[] = {
 	{ 't', "tap", .kind = OPTION_LIST, .complete = COMPLETE_INTERFACE, .arg = "IF",
 	  .offset = SETTING(taps), .help = "attach the TAP interface IF; repeatable" },
 	{ 0, "device-ports", .kind = OPTION_CALL, .arg = "WHOSE", .set = set_device_ports,
+	  .given_offset = SETTING(given.device_ports),
 	  .choices = "same-user any none", .preset = "same-user",
 	  .help = "whose TAP interfaces the switch serves by itself, without a process of the plug's" },
 
 	{ 'd', "daemon", .kind = OPTION_FLAG, .offset = SETTING(daemon.detach),
 	  .help = "run in the background and log to syslog" },
+	{ 0, "takeover", .kind = OPTION_FLAG, .offset = SETTING(takeover),
+	  .help = "go on in the place of the switch that runs in DIR; nobody notices" },
 	{ 'p', "pidfile", .kind = OPTION_STRING, .complete = COMPLETE_FILE, .arg = "FILE",
 	  .offset = SETTING(daemon.pid_file), .help = "write the process number to FILE" },
 	{ 0, "ready-fd", .kind = OPTION_INT, .arg = "FD", .offset = SETTING(daemon.ready_fd),
@@ -140,25 +145,26 @@ static const struct option_row rows[] = {
 	  .choices = "error warning notice info debug", .preset = "notice",
 	  .help = "how much is logged" },
 
-	{ 0, "queue-size", .kind = OPTION_INT, .arg = "BYTES", .offset = SETTING(queue_size),
+	{ 0, "queue-size", .kind = OPTION_INT, .arg = "BYTES", LIMIT(queue_size),
 	  .min = OUTQ_FRAME_MAX, .max = 1 << 30, .preset = "16777216",
 	  .help = "most bytes that wait for one plug; what is more is dropped and counted" },
-	{ 0, "buffer-size", .kind = OPTION_INT, .arg = "MIB", .offset = SETTING(buffer_size), .min = 1,
+	{ 0, "buffer-size", .kind = OPTION_INT, .arg = "MIB", LIMIT(buffer_size), .min = 1,
 	  .max = 1 << 16, .preset = "256", .help = "most memory of all queues together" },
-	{ 0, "busy-poll", .kind = OPTION_INT, .arg = "US", .offset = SETTING(busy_poll),
+	{ 0, "busy-poll", .kind = OPTION_INT, .arg = "US", LIMIT(busy_poll),
 	  .max = 1000000, .preset = "0",
 	  .help = "stay awake so many microseconds after a frame from a ring, if nobody wants the processor" },
-	{ 0, "ring-size", .kind = OPTION_CALL, .arg = "BYTES", .set = set_ring_size, .preset = "4194304",
+	{ 0, "ring-size", .kind = OPTION_CALL, .arg = "BYTES", .set = set_ring_size,
+	  .given_offset = SETTING(given.ring_size), .preset = "4194304",
 	  .help = "largest ring that a plug gets, each way; a power of two" },
-	{ 0, "max-frame", .kind = OPTION_INT, .arg = "BYTES", .offset = SETTING(max_frame),
+	{ 0, "max-frame", .kind = OPTION_INT, .arg = "BYTES", LIMIT(max_frame),
 	  .min = 1518, .max = OUTQ_FRAME_MAX - ETHER_TAG_SIZE, .preset = "9234",
 	  .help = "largest frame; larger ones are dropped and counted" },
-	{ 0, "max-macs", .kind = OPTION_INT, .arg = "N", .offset = SETTING(max_macs), .min = 2,
+	{ 0, "max-macs", .kind = OPTION_INT, .arg = "N", LIMIT(max_macs), .min = 2,
 	  .max = 1 << 24, .preset = "16384",
 	  .help = "most learned addresses; one port gets half of them" },
-	{ 0, "max-pending", .kind = OPTION_INT, .arg = "N", .offset = SETTING(max_pending), .min = 1,
+	{ 0, "max-pending", .kind = OPTION_INT, .arg = "N", LIMIT(max_pending), .min = 1,
 	  .max = 4096, .preset = "128", .help = "most connections that have not asked for a port yet" },
-	{ 0, "max-consoles", .kind = OPTION_INT, .arg = "N", .offset = SETTING(max_consoles),
+	{ 0, "max-consoles", .kind = OPTION_INT, .arg = "N", LIMIT(max_consoles),
 	  .min = 1, .max = 64, .preset = "64", .help = "most consoles at a time" },
 	{ 0, "no-sandbox", .kind = OPTION_FLAG, .offset = SETTING(no_sandbox),
 	  .help = "keep all rights of the process after the start" },

@@ -100,6 +100,25 @@ unsigned outq_peek(const struct outq *q, struct mmsghdr *msgs, struct iovec *iov
 	return n;
 }
 
+bool outq_next(const struct outq *q, struct outq_place *at, struct iovec *ret)
+{
+	uint32_t len;
+
+	if (!at->begun)
+		*at = (struct outq_place){ .chunk = q->first, .begun = true,
+					   .offset = q->first ? q->first->head : 0 };
+	while (at->chunk && at->offset == at->chunk->tail) {
+		at->chunk = at->chunk->next;
+		at->offset = at->chunk ? at->chunk->head : 0;
+	}
+	if (!at->chunk)
+		return false;
+	len = record_len(at->chunk, at->offset);
+	*ret = (struct iovec){ (void *)(at->chunk->data + at->offset + RECORD_ALIGN), len };
+	at->offset += record_size(len);
+	return true;
+}
+
 static void outq_drop_first_chunk(struct outq *q, struct pool *chunks)
 {
 	struct outq_chunk *chunk = q->first;

@@ -34,4 +34,12 @@ unsigned outq_peek(const struct outq *q, struct mmsghdr *msgs, struct iovec *iov
 /* Forgets the first COUNT frames. */
 void outq_pop(struct outq *q, struct pool *chunks, unsigned count);
 
+/* A walk over the frames, first to last: begins with AT zero, is over at false. Q does not change. */
+struct outq_place {
+	const struct outq_chunk *chunk;
+	uint32_t offset;
+	bool begun;
+};
+bool outq_next(const struct outq *q, struct outq_place *at, struct iovec *ret);
+
 void outq_clear(struct outq *q, struct pool *chunks);

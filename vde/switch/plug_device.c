@@ -45,14 +45,6 @@ static void device_close(struct vde_switch *sw, struct endpoint *ep)
 	tap_endpoint_done(tap_of(ep));
 }
 
-static const struct endpoint_class device_class = {
-	.module = "unix prog",
-	.transport = "device",
-	.write = tap_write,
-	.flush = tap_flush,
-	.close = device_close,
-};
-
 static void device_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
 	struct tap_endpoint *tap = object;
@@ -143,8 +135,8 @@ static int check_device(int fd, unsigned *ret_header_len, struct error *error)
 
 /* --- joining --------------------------------------------------------------------------------- */
 
-static struct tap_endpoint *device_new(const struct vde_ring_message_parts *hello, int control_fd,
-				       int device_fd, unsigned header_len, uid_t uid)
+static struct tap_endpoint *device_new(const struct vde_ring_message_parts *hello, int id,
+				       int control_fd, int device_fd, unsigned header_len, uid_t uid)
 {
 	struct tap_endpoint *tap = calloc(1, sizeof(*tap));
 
@@ -152,7 +144,7 @@ static struct tap_endpoint *device_new(const struct vde_ring_message_parts *hell
 		return NULL;
 	tap->header_len = header_len;
 	tap->ep = (struct endpoint){
-		.class = &device_class, .id = control_fd, .data_fd = device_fd,
+		.class = &plug_device_class, .id = id, .data_fd = device_fd,
 		.control_fd = control_fd, .user = uid, .takes = hello->offered & FEATURES,
 	};
 	(void)str_copy(tap->ep.descr, sizeof(tap->ep.descr), hello->description);
@@ -180,6 +172,34 @@ static int device_watch(struct vde_switch *sw, struct tap_endpoint *tap)
 		loop_remove(sw->loop, &ep->data_ref);
 	return r;
 }
+
+static int device_unpack(struct vde_switch *sw, const struct endpoint *common,
+			 struct takeover_message *m, struct endpoint **ret)
+{
+	struct tap_endpoint *tap;
+	int r = common->control_fd < 0 ? -EBADMSG
+				       : tap_endpoint_unpack(common, m, &plug_device_class, &tap);
+
+	if (r < 0)
+		return r;
+	r = device_watch(sw, tap);
+	if (r < 0) {
+		device_free(tap);
+		return r;
+	}
+	*ret = &tap->ep;
+	return 0;
+}
+
+const struct endpoint_class plug_device_class = {
+	.module = "unix prog",
+	.transport = "device",
+	.write = tap_write,
+	.flush = tap_flush,
+	.close = device_close,
+	.pack = tap_endpoint_pack,
+	.unpack = device_unpack,
+};
 
 static int device_welcome(const struct port *port, int control_fd)
 {
@@ -227,7 +247,8 @@ int plug_device_join(struct vde_switch *sw, int *control_fd,
 		r = plug_ring_acquire(sw, *control_fd, hello, &port, &uid, error);
 	if (r < 0)
 		return r;
-	tap = device_new(hello, *control_fd, *device_fd, header_len, uid);
+	tap = device_new(hello, endpoint_new_id(sw, *control_fd), *control_fd, *device_fd, header_len,
+			 uid);
 	if (!tap)
 		return error_set_errno(error, ENOMEM, "the switch");
 	r = device_start(sw, tap, port, error);

@@ -2,8 +2,10 @@
 /* Plugs that hand their TAP to the switch; plug_device.c tells how. */
 #pragma once
 
-#include "vde/switch/switch.h"
+#include "vde/switch/endpoint.h"
 #include "wire/vde_ring.h"
+
+extern const struct endpoint_class plug_device_class;
 
 /*
  * Makes an endpoint of a valid HELLO of kind DEVICE and of the descriptor that came with it (-1: none

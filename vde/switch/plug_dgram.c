@@ -55,13 +55,6 @@ static void plug_close(struct vde_switch *sw, struct endpoint *ep)
 		(void)unlink(ep->path); /* it may be gone: then that is what is wanted */
 }
 
-static const struct endpoint_class plug_class = {
-	.module = "unix prog",
-	.transport = "datagram",
-	.write = plug_write,
-	.close = plug_close,
-};
-
 /* Reads one batch; returns how many frames there were, 0 when there was none. */
 static unsigned plug_read_batch(struct vde_switch *sw, struct endpoint *ep, int fd)
 {
@@ -148,6 +141,44 @@ static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t
 }
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };
+
+/* Puts both descriptors in the loop. */
+static int plug_watch(struct vde_switch *sw, struct endpoint *ep)
+{
+	int r = loop_add(sw->loop, &plug_data_class, ep->data_fd, EPOLLIN, ep, &ep->data_ref);
+
+	if (r == 0)
+		r = loop_add(sw->loop, &plug_control_class, ep->control_fd, EPOLLIN, ep,
+			     &ep->control_ref);
+	if (r < 0)
+		loop_remove(sw->loop, &ep->data_ref);
+	return r;
+}
+
+static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
+		       struct takeover_message *m, struct endpoint **ret)
+{
+	auto_free struct endpoint *ep = malloc(sizeof(*ep));
+	int r;
+
+	(void)m;
+	if (!ep)
+		return -ENOMEM;
+	*ep = *common;
+	ep->class = &plug_dgram_class;
+	r = ep->control_fd < 0 ? -EBADMSG : plug_watch(sw, ep);
+	if (r == 0)
+		*ret = TAKE_PTR(ep);
+	return r;
+}
+
+const struct endpoint_class plug_dgram_class = {
+	.module = "unix prog",
+	.transport = "datagram",
+	.write = plug_write,
+	.close = plug_close,
+	.unpack = plug_unpack,
+};
 
 /* --- joining -------------------------------------------------------------------------- */
 
@@ -237,35 +268,32 @@ static int plug_bind(const struct vde_switch *sw, const struct port *port, int f
 	return 0;
 }
 
-static struct endpoint *plug_new(const struct vde_control *request, uid_t uid, int control_fd,
-				 int data_fd)
+static struct endpoint *plug_new(const struct vde_control *request, uid_t uid, int id,
+				 int control_fd, int data_fd)
 {
 	struct endpoint *ep = calloc(1, sizeof(*ep));
 
 	if (!ep)
 		return NULL;
-	*ep = (struct endpoint){ .class = &plug_class, .id = control_fd, .data_fd = data_fd,
+	*ep = (struct endpoint){ .class = &plug_dgram_class, .id = id, .data_fd = data_fd,
 				 .control_fd = control_fd, .data_events = EPOLLIN, .user = uid };
 	(void)str_copy(ep->descr, sizeof(ep->descr), request->description);
 	return ep;
 }
 
-/* Puts both descriptors in the loop and answers the plug; on failure nothing is left behind. */
+/* Begins to listen and answers the plug; on failure nothing is left behind. */
 static int plug_start(struct vde_switch *sw, struct endpoint *ep, const struct sockaddr_un *address)
 {
-	int r = loop_add(sw->loop, &plug_data_class, ep->data_fd, EPOLLIN, ep, &ep->data_ref);
+	int r = plug_watch(sw, ep);
 
-	if (r == 0)
-		r = loop_add(sw->loop, &plug_control_class, ep->control_fd, EPOLLIN, ep,
-			     &ep->control_ref);
-	if (r == 0 && send(ep->control_fd, address, sizeof(*address), MSG_DONTWAIT | MSG_NOSIGNAL) !=
-			      (ssize_t)sizeof(*address))
-		r = -EPIPE;
-	if (r < 0) {
-		loop_remove(sw->loop, &ep->data_ref);
-		loop_remove(sw->loop, &ep->control_ref);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	if (send(ep->control_fd, address, sizeof(*address), MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	    (ssize_t)sizeof(*address))
+		return 0;
+	loop_remove(sw->loop, &ep->data_ref);
+	loop_remove(sw->loop, &ep->control_ref);
+	return -EPIPE;
 }
 
 int plug_dgram_join(struct vde_switch *sw, int *control_fd, const struct vde_control *request)
@@ -277,7 +305,7 @@ int plug_dgram_join(struct vde_switch *sw, int *control_fd, const struct vde_con
 	struct sockaddr_un address;
 	struct endpoint *ep;
 	struct port *port;
-	int r;
+	int id, r;
 
 	if (request->type > VDE_CONTROL_NEW_PORT_0)
 		return -EPROTO;
@@ -293,10 +321,11 @@ int plug_dgram_join(struct vde_switch *sw, int *control_fd, const struct vde_con
 	r = port_acquire(sw, request->port, request->type == VDE_CONTROL_NEW_PORT_0, &client, &port);
 	if (r < 0)
 		return r;
-	r = plug_bind(sw, port, data_fd, *control_fd, client.uid, &path, &address);
+	id = endpoint_new_id(sw, *control_fd);
+	r = plug_bind(sw, port, data_fd, id, client.uid, &path, &address);
 	if (r < 0)
 		return r;
-	ep = plug_new(request, client.uid, *control_fd, data_fd);
+	ep = plug_new(request, client.uid, id, *control_fd, data_fd);
 	r = ep ? plug_start(sw, ep, &address) : -ENOMEM;
 	if (r < 0) {
 		(void)unlink(path);

@@ -2,8 +2,10 @@
 /* Plugs of the old protocol: a datagram a frame; plug_dgram.c tells how. */
 #pragma once
 
-#include "vde/switch/switch.h"
+#include "vde/switch/endpoint.h"
 #include "wire/vde_control.h"
+
+extern const struct endpoint_class plug_dgram_class;
 
 /*
  * Makes an endpoint of a valid request and answers it. Takes *CONTROL_FD on success; -errno is why

@@ -31,6 +31,7 @@
 #include "vde/switch/control.h"
 #include "vde/switch/endpoint.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/takeover_message.h"
 
 #define BATCHES_A_TURN 32
 #define BATCH_BYTES    (256 * 1024) /* of frames that are taken together */
@@ -217,14 +218,6 @@ static void plug_close(struct vde_switch *sw, struct endpoint *ep)
 	plug->rp.control_fd = plug->rp.bell_fd = -1;
 	ring_port_done(&plug->rp);
 }
-
-static const struct endpoint_class plug_class = {
-	.module = "unix prog",
-	.transport = "ring",
-	.write = plug_write,
-	.flush = plug_flush,
-	.close = plug_close,
-};
 
 /* --- input ------------------------------------------------------------------------------- */
 
@@ -442,10 +435,11 @@ int plug_ring_acquire(struct vde_switch *sw, int control_fd,
 	}
 }
 
-static void plug_init(struct plug_ring *plug, const struct vde_ring_message_parts *hello, uid_t uid)
+static void plug_init(struct plug_ring *plug, const struct vde_ring_message_parts *hello, int id,
+		      uid_t uid)
 {
 	plug->ep = (struct endpoint){
-		.class = &plug_class, .id = plug->rp.control_fd, .data_fd = plug->rp.bell_fd,
+		.class = &plug_ring_class, .id = id, .data_fd = plug->rp.bell_fd,
 		.control_fd = plug->rp.control_fd, .data_events = EPOLLIN, .user = uid,
 		.max_in = VNET_FRAME_MAX,
 		.max_out = hello->max_frame ? MIN(hello->max_frame, (uint32_t)VNET_FRAME_MAX)
@@ -456,7 +450,8 @@ static void plug_init(struct plug_ring *plug, const struct vde_ring_message_part
 	(void)str_copy(plug->ep.descr, sizeof(plug->ep.descr), hello->description);
 }
 
-static int plug_start(struct vde_switch *sw, struct plug_ring *plug, struct port *port)
+/* Puts both descriptors in the loop. */
+static int plug_watch(struct vde_switch *sw, struct plug_ring *plug)
 {
 	struct endpoint *ep = &plug->ep;
 	int r = loop_add(sw->loop, &plug_bell_class, ep->data_fd, EPOLLIN, plug, &ep->data_ref);
@@ -464,11 +459,18 @@ static int plug_start(struct vde_switch *sw, struct plug_ring *plug, struct port
 	if (r == 0)
 		r = loop_add(sw->loop, &plug_control_class, ep->control_fd, EPOLLIN, plug,
 			     &ep->control_ref);
-	if (r < 0) {
+	if (r < 0)
 		loop_remove(sw->loop, &ep->data_ref);
+	return r;
+}
+
+static int plug_start(struct vde_switch *sw, struct plug_ring *plug, struct port *port)
+{
+	int r = plug_watch(sw, plug);
+
+	if (r < 0)
 		return r;
-	}
-	endpoint_attach(sw, port, ep);
+	endpoint_attach(sw, port, &plug->ep);
 	loop_task_add(sw->loop, &plug->again); /* it may have written since WELCOME */
 	return 0;
 }
@@ -510,13 +512,101 @@ int plug_ring_join(struct vde_switch *sw, int *control_fd,
 	welcome.port = port->number;
 	welcome.max_frame = VNET_FRAME_MAX;
 	welcome.queue_pairs = 1;
+	plug->rp.features = welcome.required;
 	r = ring_port_welcome(&plug->rp, &welcome, control_fd, &client_fds);
 	if (r < 0)
 		return error_set_errno(error, -r, "the plug does not take its rings");
-	plug_init(plug, hello, uid);
+	plug_init(plug, hello, endpoint_new_id(sw, plug->rp.control_fd), uid);
 	r = plug_start(sw, plug, port);
 	if (r < 0)
 		return error_set_errno(error, -r, "the switch");
 	(void)TAKE_PTR(plug);
 	return 0;
 }
+
+/* --- takeover ------------------------------------------------------------------------------ */
+
+/* Everything is published and released when the loop turns: `head` and `tail` are what the plug sees. */
+static const struct takeover_field ring_fields[] = {
+	TAKEOVER_FIELD(struct plug_ring, rp.in.size),  TAKEOVER_FIELD(struct plug_ring, rp.out.size),
+	TAKEOVER_FIELD(struct plug_ring, rp.in.tail),  TAKEOVER_FIELD(struct plug_ring, rp.out.head),
+	TAKEOVER_FIELD(struct plug_ring, rp.features), TAKEOVER_FIELD(struct plug_ring, rp.peer_features),
+	TAKEOVER_FIELD(struct plug_ring, rp.max_frame), TAKEOVER_FIELD(struct plug_ring, rp.port),
+};
+
+static void plug_pack(const struct endpoint *ep, struct takeover_message *m)
+{
+	const struct plug_ring *plug = container_of(ep, struct plug_ring, ep);
+
+	takeover_put_fd(m, plug->rp.memory_fd);
+	takeover_put_fd(m, plug->rp.ring_fd);
+	takeover_put_fields(m, ITEM_CLASS, plug, ring_fields, ARRAY_SIZE(ring_fields));
+}
+
+/*
+ * The words that are shared are the plug's to change: where we stand is what the other process said.
+ * A difference breaks the ring, which ends the plug when the loop turns.
+ */
+static int plug_resume(struct plug_ring *plug)
+{
+	const uint32_t sizes[2] = { plug->rp.in.size, plug->rp.out.size };
+	uint32_t tail = plug->rp.in.tail, head = plug->rp.out.head;
+	int r = ring_port_resume(&plug->rp, sizes);
+
+	if (r == 0 && (plug->rp.in.tail != tail || plug->rp.out.head != head))
+		plug->rp.in.broken = true;
+	return r;
+}
+
+static int plug_unpack_rings(struct vde_switch *sw, const struct endpoint *common,
+			     struct takeover_message *m, struct plug_ring *plug)
+{
+	int r = takeover_get_fields(m, ITEM_CLASS, plug, ring_fields, ARRAY_SIZE(ring_fields));
+
+	if (r < 0 || common->control_fd < 0)
+		return -EBADMSG;
+	if (plug->rp.features & ~(uint64_t)FEATURES)
+		return -EPROTONOSUPPORT; /* the plug was told that it may send what we do not know */
+	plug->rp.memory_fd = takeover_take_fd(m);
+	plug->rp.ring_fd = takeover_take_fd(m);
+	plug->rp.bell_fd = common->data_fd;
+	plug->rp.control_fd = common->control_fd;
+	plug->ep = *common;
+	plug->ep.class = &plug_ring_class;
+	plug->ep.takes &= FEATURES;
+	plug->again.run = plug_again;
+	r = plug_resume(plug);
+	return r == 0 ? plug_watch(sw, plug) : r;
+}
+
+/* Whatever the plug has written, or said about sleeping, meanwhile: the first turn looks. */
+static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
+		       struct takeover_message *m, struct endpoint **ret)
+{
+	struct plug_ring *plug = calloc(1, sizeof(*plug));
+	int r;
+
+	if (!plug)
+		return -ENOMEM;
+	plug->rp = (struct ring_port)RING_PORT_INIT;
+	r = plug_unpack_rings(sw, common, m, plug);
+	if (r < 0) {
+		plug->rp.control_fd = plug->rp.bell_fd = -1; /* the caller's, still */
+		cleanup_plug(&plug);
+		return r;
+	}
+	plug_used(sw, plug);
+	loop_task_add(sw->loop, &plug->again);
+	*ret = &plug->ep;
+	return 0;
+}
+
+const struct endpoint_class plug_ring_class = {
+	.module = "unix prog",
+	.transport = "ring",
+	.write = plug_write,
+	.flush = plug_flush,
+	.close = plug_close,
+	.pack = plug_pack,
+	.unpack = plug_unpack,
+};

@@ -2,8 +2,10 @@
 /* Plugs that share rings with the switch; plug_ring.c tells how. */
 #pragma once
 
-#include "vde/switch/switch.h"
+#include "vde/switch/endpoint.h"
 #include "wire/vde_ring.h"
+
+extern const struct endpoint_class plug_ring_class;
 
 int plug_rings_new(struct vde_switch *sw);
 void plug_rings_free(struct vde_switch *sw);

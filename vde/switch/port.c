@@ -30,6 +30,11 @@ const char *drop_reason_name(enum drop_reason reason)
 	return drop_to_string(reason);
 }
 
+int drop_reason_parse(const char *name)
+{
+	return drop_from_string(name);
+}
+
 struct port *port_find(const struct vde_switch *sw, long long number)
 {
 	return number >= 0 && number <= (long long)sw->num_ports ? sw->ports[number] : NULL;

@@ -24,6 +24,8 @@ enum drop_reason {
 
 /* "short", "oversize" ...: names for listings. */
 const char *drop_reason_name(enum drop_reason reason);
+/* -1: there is none of that name. */
+int drop_reason_parse(const char *name);
 
 struct traffic {
 	uint64_t packets;

@@ -30,6 +30,7 @@
 #include "vde/switch/forward.h"
 #include "vde/switch/plugin_host.h"
 #include "vde/switch/stp_engine.h"
+#include "vde/switch/takeover_message.h"
 #include "wire/bpdu.h"
 
 struct stp_vlan {
@@ -385,4 +386,38 @@ bool stp_input(struct vde_switch *sw, struct port *port, struct vlan *vlan, cons
 	(void)cursor_take(&c, info.header_len);
 	stp_input_bpdu(v, stp_port, &info, c);
 	return true;
+}
+
+/* --- takeover ------------------------------------------------------------------------------ */
+
+int stp_pack(const struct vde_switch *sw, const struct takeover_link *link)
+{
+	auto_takeover_message struct takeover_message m = { 0 };
+	int r = 0;
+
+	for (unsigned id = 0; r == 0 && id < VLAN_COUNT; id++) {
+		const struct stp_vlan *v = sw->stp->vlans[id];
+
+		if (!v || !v->engine->running)
+			continue;
+		takeover_begin(&m, TAKEOVER_TREE);
+		takeover_put_number(&m, ITEM_NUMBER, id);
+		r = stp_engine_pack(v->engine, &m, link);
+	}
+	return r;
+}
+
+int stp_unpack(struct vde_switch *sw, const struct takeover_message *m)
+{
+	struct vlan *vlan = vlan_find(sw, (long long)takeover_get_number(m, ITEM_NUMBER));
+	struct stp_vlan *v = vlan ? stp_vlan_of(sw, vlan) : NULL;
+	int r = v ? stp_engine_unpack(v->engine, m) : -EBADMSG;
+
+	if (r < 0)
+		return r;
+	sw->stp->on = true;
+	for (unsigned number = 0; number <= sw->num_ports; number++)
+		vlan_update_port(sw, vlan, number);
+	stp_rearm(v);
+	return 0;
 }

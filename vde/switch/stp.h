@@ -34,6 +34,16 @@ int stp_set_bonus(struct vde_switch *sw, const struct vlan *vlan, unsigned port,
 /* The protocol of VLAN, for listings; borrowed until the VLAN goes. It may not be running. */
 const struct stp_engine *stp_engine_of(const struct vde_switch *sw, const struct vlan *vlan);
 
+struct takeover_link;
+struct takeover_message;
+
+/*
+ * For a takeover: sends the trees that run; takes one, when the ports of its VLAN are there. The
+ * taker's tree is off until then, so nothing is sent: it goes on where the other one stood.
+ */
+int stp_pack(const struct vde_switch *sw, const struct takeover_link *link);
+int stp_unpack(struct vde_switch *sw, const struct takeover_message *m);
+
 /*
  * A frame to 01:80:c2:00:00:0x came in on PORT, in VLAN. Returns true when it was taken: it is not
  * forwarded. While the tree is off all of them are forwarded as data (false).

@@ -172,6 +172,18 @@ void stp_engine_receive(struct stp_engine *e, struct stp_port *port, const struc
  */
 void stp_engine_receive_deaf(struct stp_engine *e, struct stp_port *port, const struct bpdu *bpdu);
 
+struct takeover_link;
+struct takeover_message;
+
+/*
+ * The state of a running engine, to go on in another process (stp_engine_pack.c). stp_engine_pack() adds to
+ * M, and sends it, and more messages like it when there are many ports. stp_engine_unpack() takes each
+ * of them; nothing is sent, no operation is called, and links are as they were set. -EBADMSG, -ENOMEM.
+ */
+int stp_engine_pack(const struct stp_engine *e, struct takeover_message *m,
+		    const struct takeover_link *link);
+int stp_engine_unpack(struct stp_engine *e, const struct takeover_message *m);
+
 /* Does what is due; to be called at stp_engine_next_deadline() (ns, or STP_NO_DEADLINE). */
 void stp_engine_tick(struct stp_engine *e);
 uint64_t stp_engine_next_deadline(const struct stp_engine *e);

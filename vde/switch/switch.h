@@ -80,6 +80,11 @@ struct switch_settings {
 	int max_frame;    /* bytes of the largest frame on datagram ports */
 	int max_pending;  /* control connections without a valid request */
 	int max_consoles;
+	struct {
+		bool queue_size, buffer_size, busy_poll, ring_size, max_frame, max_macs,
+			max_pending, max_consoles, device_ports;
+	} given; /* which of the limits are on the command line */
+	bool takeover; /* go on in the place of the switch that runs in DIR */
 	/* sandbox */
 	bool no_sandbox;
 	struct option_list allow_paths;
@@ -98,6 +103,7 @@ struct vde_switch {
 	unsigned num_ports;  /* the highest number */
 	struct vlan **vlans; /* [VLAN_COUNT] */
 	bool hub;
+	bool took_over; /* endpoints may have ids of another process */
 
 	struct forward *forward;
 	struct mac_table *macs;

@@ -22,14 +22,6 @@ static void tap_close(struct vde_switch *sw, struct endpoint *ep)
 	tap_endpoint_done(tap_of(ep));
 }
 
-static const struct endpoint_class tap_class = {
-	.module = "tuntap",
-	.transport = "tap",
-	.write = tap_write,
-	.flush = tap_flush,
-	.close = tap_close,
-};
-
 static void tap_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
 	struct tap_endpoint *tap = object;
@@ -43,6 +35,34 @@ static void tap_ready(struct loop *loop, void *object, int fd, uint32_t events)
 }
 
 static const struct loop_class tap_data_class = { "tap", tap_ready };
+
+static int tap_unpack(struct vde_switch *sw, const struct endpoint *common,
+		      struct takeover_message *m, struct endpoint **ret)
+{
+	struct tap_endpoint *tap;
+	int r = tap_endpoint_unpack(common, m, &tap_class, &tap);
+
+	if (r < 0)
+		return r;
+	r = loop_add(sw->loop, &tap_data_class, tap->ep.data_fd, EPOLLIN, tap, &tap->ep.data_ref);
+	if (r < 0) {
+		tap_endpoint_done(tap);
+		free(tap);
+		return r;
+	}
+	*ret = &tap->ep;
+	return 0;
+}
+
+const struct endpoint_class tap_class = {
+	.module = "tuntap",
+	.transport = "tap",
+	.write = tap_write,
+	.flush = tap_flush,
+	.close = tap_close,
+	.pack = tap_endpoint_pack,
+	.unpack = tap_unpack,
+};
 
 /* --- the device ------------------------------------------------------------------------------ */
 
@@ -105,14 +125,14 @@ static uint64_t tap_offload(int fd)
 	return 0;
 }
 
-static struct tap_endpoint *tap_new(int fd, const char *name)
+static struct tap_endpoint *tap_new(int id, int fd, const char *name)
 {
 	struct tap_endpoint *tap = calloc(1, sizeof(*tap));
 
 	if (!tap)
 		return NULL;
 	tap->header_len = sizeof(struct vnet_header);
-	tap->ep = (struct endpoint){ .class = &tap_class, .id = fd, .data_fd = fd, .control_fd = -1,
+	tap->ep = (struct endpoint){ .class = &tap_class, .id = id, .data_fd = fd, .control_fd = -1,
 				     .user = (uid_t)-1, .takes = tap_offload(fd) };
 	(void)str_copy(tap->ep.descr, sizeof(tap->ep.descr), name);
 	if (tap_endpoint_init(tap) == 0)
@@ -135,7 +155,7 @@ int tap_open(struct vde_switch *sw, const char *name, struct error *error)
 	fd = tap_device(name, real_name, error);
 	if (fd < 0)
 		return fd;
-	tap = tap_new(fd, real_name);
+	tap = tap_new(endpoint_new_id(sw, fd), fd, real_name);
 	r = tap ? loop_add(sw->loop, &tap_data_class, fd, EPOLLIN, tap, &tap->ep.data_ref) : -ENOMEM;
 	if (r < 0) {
 		if (tap)

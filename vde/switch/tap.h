@@ -2,7 +2,9 @@
 /* TAP interfaces of the kernel as endpoints (-t). */
 #pragma once
 
-#include "vde/switch/switch.h"
+#include "vde/switch/endpoint.h"
+
+extern const struct endpoint_class tap_class;
 
 /* Attaches the interface NAME (made if need be) to a free port. Errors name cause and remedy. */
 int tap_open(struct vde_switch *sw, const char *name, struct error *error);

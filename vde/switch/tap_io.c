@@ -21,6 +21,7 @@
 #include <linux/if_tun.h>
 
 #include "vde/switch/forward.h"
+#include "vde/switch/takeover_message.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20 /* Linux 6.2 */
@@ -283,4 +284,36 @@ int tap_endpoint_init(struct tap_endpoint *tap)
 void tap_endpoint_done(struct tap_endpoint *tap)
 {
 	offload_join_free(TAKE_PTR(tap->join));
+}
+
+/* The features that the interface was told of are what it takes, too (ep.takes). */
+static const struct takeover_field tap_fields[] = {
+	TAKEOVER_FIELD(struct tap_endpoint, header_len),
+};
+
+void tap_endpoint_pack(const struct endpoint *ep, struct takeover_message *m)
+{
+	takeover_put_fields(m, ITEM_CLASS, container_of(ep, struct tap_endpoint, ep), tap_fields,
+			    ARRAY_SIZE(tap_fields));
+}
+
+int tap_endpoint_unpack(const struct endpoint *common, const struct takeover_message *m,
+			const struct endpoint_class *class, struct tap_endpoint **ret)
+{
+	auto_free struct tap_endpoint *tap = calloc(1, sizeof(*tap));
+	int r;
+
+	if (!tap)
+		return -ENOMEM;
+	if (takeover_get_fields(m, ITEM_CLASS, tap, tap_fields, ARRAY_SIZE(tap_fields)) < 0 ||
+	    (tap->header_len != 10 && tap->header_len != 12))
+		return -EBADMSG;
+	if (common->takes & ~(uint64_t)VDE_RING_F_ALL)
+		return -EPROTONOSUPPORT;
+	tap->ep = *common;
+	tap->ep.class = class;
+	r = tap_endpoint_init(tap);
+	if (r == 0)
+		*ret = TAKE_PTR(tap);
+	return r;
 }

@@ -28,6 +28,13 @@ int tap_endpoint_init(struct tap_endpoint *tap);
 /* Ends what tap_endpoint_init() began; the descriptors are not its own. */
 void tap_endpoint_done(struct tap_endpoint *tap);
 
+struct takeover_message;
+
+/* For pack() and unpack() of such a class: *ret is not in the loop yet. */
+void tap_endpoint_pack(const struct endpoint *ep, struct takeover_message *m);
+int tap_endpoint_unpack(const struct endpoint *common, const struct takeover_message *m,
+			const struct endpoint_class *class, struct tap_endpoint **ret);
+
 /*
  * What TUNSETOFFLOAD has to be told so that the interface hands over what FEATURES (VDE_RING_F_...) name.
  */

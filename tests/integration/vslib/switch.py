@@ -137,6 +137,27 @@ class Switch:
         """Names of its sockets and directories that exist."""
         return [path for path in (self.path, self.mgmt_path) if path and os.path.lexists(path)]
 
+    def take_over(self, *options):
+        """A new process takes this switch over; returns when the old one has ended, with status 0.
+
+        Open consoles stay, the shared one too.
+        """
+        argv = [*self.argv_prefix, self.side.program('vde_switch'), '-s', self.path, '--takeover']
+        new = Proc(argv + [str(option) for option in options], env=self.env, stdin=subprocess.PIPE,
+                   name=f'{self.name} successor ({self.side.name})', umask=self.umask)
+        old, self.proc = self.proc, new
+        try:
+            wait_until(lambda: old.poll() is not None or new.poll() is not None, 10,
+                       lambda: f'takeover: {old.describe()}\n{new.describe()}')
+            assert old.wait() == 0 and new.poll() is None, f'{old.describe()}\n{new.describe()}'
+            assert 'Sanitizer' not in old.output(), old.output()
+        except BaseException:
+            self.proc = old if old.poll() is None else new
+            if self.proc is old:
+                new.close()
+            raise
+        old.close()
+
     def kill(self):
         """kill -9: leaves everything behind.
 
