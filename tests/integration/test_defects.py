@@ -177,7 +177,7 @@ def test_rcfile_errors(lab, ours):
     """Silent upstream: now in the log, with file and command."""
     rc = lab.write('rc', 'vlan/create 5\nvlan/create 5\n')
     switch = lab.switch(ours, '-f', rc)
-    assert rc in switch.proc.output() and 'vlan/create 5' in switch.proc.output()
+    wait_until(lambda: rc in switch.proc.output() and 'vlan/create 5' in switch.proc.output())
 
 
 @pytest.mark.parametrize('text', ['%s%s%s%n', '%1000000d', '{}', '$(x)', "'", 'ünïcödé'])

@@ -59,8 +59,7 @@ static int explain(int code, const char *name, unsigned index, struct error *err
 
 static int open_macvtap(const char *name, struct error *error)
 {
-	/* Without IFF_VNET_HDR, which is the driver's default: frames alone. */
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	char path[PATH_SIZE];
 	auto_close int fd = -1;
 	unsigned index = strlen(name) < IFNAMSIZ && *name ? if_nametoindex(name) : 0;

@@ -122,7 +122,7 @@ static bool node_serve(struct node *n, struct plugin_sink *sink)
 		}
 	}
 	node_end_call(n);
-	return any;
+	return any || sink->done;
 }
 
 ssize_t node_recv(VDECONN *conn, void *buf, size_t len, int flags)

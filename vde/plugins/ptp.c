@@ -46,7 +46,7 @@
 #define PAUSE_MS      200
 #define RETRY_STEP_MS 10
 #define JOIN_TRIES    4  /* in one call: each may find the name changed under it */
-#define BUDGET        64 /* events and dropped frames of one vde_recv */
+#define BUDGET        64 /* events and dropped frames of a call, besides those it asks for */
 #define LOOK_AFTER    256 /* frames from the ring before the epoll set is looked at again */
 #define ASK_AFTER     256 /* frames into the ring before it is asked whether there is a peer */
 #define RING_WAIT_MS  100 /* for rings, at the open: if they come later, they are used later */
@@ -372,12 +372,15 @@ static unsigned take_from_ring(struct ptp *p, struct plugin_sink *sink)
 /* As node_serve(): 0: something happened; -EAGAIN: nothing did. -ENOTCONN: it has ended for good. */
 static int ptp_serve(struct ptp *p, struct plugin_sink *sink)
 {
+	unsigned budget = BUDGET + MIN(sink->count, (unsigned)INT_MAX);
 	int r = -EAGAIN;
 
 	(void)pthread_mutex_lock(&p->lock);
 	ring_set_begin(&p->rings);
 	super_continue(&p->rest_of_super, sink);
-	for (int i = 0; !plugin_sink_full(sink) && i < BUDGET && p->state != PTP_ENDED; i++) {
+	if (sink->done)
+		r = 0;
+	for (unsigned i = 0; !plugin_sink_full(sink) && i < budget && p->state != PTP_ENDED; i++) {
 		if (ring_ready(p) && p->unlooked < LOOK_AFTER)
 			p->unlooked += take_from_ring(p, sink) + 1;
 		else if (!ptp_look(p, sink) && !ring_ready(p))

@@ -24,7 +24,8 @@ void super_continue(struct super_rest *rest, struct plugin_sink *sink)
 
 		if (len > 0)
 			plugin_sink_done(sink, (size_t)len, NULL);
-		rest->active = len != 0; /* -EMSGSIZE: that one is dropped */
+		/* -EMSGSIZE: that one is dropped. */
+		rest->active = len != 0 && rest->cut.index < rest->of.segments;
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 
 #define TUN_DEVICE "/dev/net/tun"
+#define TAP_FLAGS  (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 
 static int explain_device(int code, struct error *error)
 {
@@ -60,7 +61,7 @@ static int explain_interface(int code, const char *name, struct error *error)
 /* Makes FD the other end of the interface. One with several queues wants to be asked so. */
 static int attach(int fd, const char *name)
 {
-	static const short flags[] = { IFF_TAP | IFF_NO_PI, IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE };
+	static const short flags[] = { TAP_FLAGS, TAP_FLAGS | IFF_MULTI_QUEUE };
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct ifreq request = { .ifr_flags = flags[i] };

@@ -2,15 +2,21 @@
 /* What tap:// and macvtap:// share: a character device that gives and takes one frame per call. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "vde/plugins/plugin.h"
+
+struct tap_rest;
 
 struct tap {
 	struct plugin_head head;
-	int fd; /* owned */
+	int fd; /* owned; IFF_VNET_HDR: each frame stands behind a struct vnet_header */
+	_Atomic(uint64_t) features;      /* VDE_FEATURE_...: what the program takes */
+	_Atomic(struct tap_rest *) rest; /* owned; made when it asks for the first */
 };
 
 /*
- * Opens the network locator's device, ready for raw frames; a descriptor that the caller closes, or
+ * Opens the network locator's device, with IFF_VNET_HDR; a descriptor that the caller closes, or
  * a negative errno with a sentence.
  */
 typedef int tap_opener(const char *name, struct error *error);
@@ -21,6 +27,9 @@ ssize_t tap_send(VDECONN *conn, const void *buf, size_t len, int flags);
 int tap_datafd(VDECONN *conn);
 int tap_ctlfd(VDECONN *conn);
 int tap_close(VDECONN *conn);
+uint64_t tap_features(VDECONN *conn, uint64_t features);
+int tap_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count);
+int tap_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count);
 
 #define TAP_PLUGIN(opener)                                                          \
 	static VDECONN *plugin_open(char *args, char *descr, int interface_version, \
@@ -37,4 +46,11 @@ int tap_close(VDECONN *conn);
 		.vde_datafd = tap_datafd,                                           \
 		.vde_ctlfd = tap_ctlfd,                                             \
 		.vde_close = tap_close,                                             \
+	};                                                                          \
+	extern const struct vdeplug_ops_ext vdeplug_ops_ext;                        \
+	PUBLIC const struct vdeplug_ops_ext vdeplug_ops_ext = {                     \
+		.size = sizeof(vdeplug_ops_ext),                                    \
+		.vde_features = tap_features,                                       \
+		.vde_recv_batch = tap_recv_batch,                                   \
+		.vde_send_batch = tap_send_batch,                                   \
 	}

@@ -23,8 +23,7 @@ struct vde_conn {
 	struct vdeplug_module *module; /* the loader's */
 	bool has_ring;
 	struct ring_conn ring;
-	struct vde_datagram datagram;
-	uint64_t device_features; /* of a TAP that was handed over, which has no data_fd */
+	struct vde_datagram datagram; /* without a data_fd when a TAP was handed over */
 };
 
 /* The parameters in brackets; NULL: not given. */
@@ -148,17 +147,15 @@ static int conn_init(struct vde_conn *conn, struct vde_port *port, unsigned busy
 static int open_device(struct vde_conn *conn, const struct vde_wish *wish, int tap_fd,
 		       struct error *error)
 {
-	struct vde_device device;
 	int r;
 
 	if (wish->ring == VDE_RING_NO)
 		return error_set(error, EOPNOTSUPP, "ring=no: only the old protocol is wanted");
-	r = vde_device_open(wish, tap_fd, &device, error);
+	r = vde_device_open(wish, tap_fd, error);
 	if (r < 0)
 		return r;
 	conn->datagram.data_fd = -1;
-	conn->datagram.ctl_fd = device.ctl_fd;
-	conn->device_features = device.features;
+	conn->datagram.ctl_fd = r;
 	return 0;
 }
 
@@ -281,7 +278,7 @@ static uint64_t vde_vde_features(VDECONN *conn, uint64_t features)
 {
 	struct vde_conn *vde = conn_of(conn);
 
-	return vde->has_ring ? ring_conn_features(&vde->ring, features) : vde->device_features;
+	return vde->has_ring ? ring_conn_features(&vde->ring, features) : 0;
 }
 
 static int vde_vde_recv_batch(VDECONN *conn, struct vde_frame *frames, unsigned count)

@@ -64,23 +64,26 @@ static bool means_unsupported(int r)
 	return r == -ENOENT || r == -ECONNREFUSED || r == -EPROTOTYPE || r == -EPROTONOSUPPORT;
 }
 
+/* The control socket. */
 static int offer(const char *dir, const struct vde_ring_message_parts *hello, int tap_fd,
-		 struct vde_device *ret, struct error *error)
+		 struct error *error)
 {
 	struct vde_ring_message_parts welcome;
 	char path[PATH_MAX];
-	int r = snprintf(path, sizeof(path), "%s/%s", dir, VDE_RING_SOCKET);
+	int r = snprintf(path, sizeof(path), "%s/%s", dir, VDE_RING_SOCKET), control_fd;
 
 	if (r >= (int)sizeof(path))
 		return error_set_errno(error, ENAMETOOLONG, "'%s'", dir);
-	r = ring_port_hand_over(path, hello, tap_fd, &ret->ctl_fd, &welcome, error);
-	ret->features = welcome.required & hello->offered;
-	return r;
+	r = ring_port_hand_over(path, hello, tap_fd, &control_fd, &welcome, error);
+	if (r < 0)
+		return r;
+	/* Without, all frames are plain. */
+	(void)set_offload(tap_fd, welcome.required & hello->offered);
+	return control_fd;
 }
 
 /* The first default switch that is there: one without rings is there, too. */
-static int offer_default(const struct vde_ring_message_parts *hello, int tap_fd,
-			 struct vde_device *ret, struct error *error)
+static int offer_default(const struct vde_ring_message_parts *hello, int tap_fd, struct error *error)
 {
 	int r = -ENOENT;
 
@@ -88,9 +91,9 @@ static int offer_default(const struct vde_ring_message_parts *hello, int tap_fd,
 		struct error e = { 0 };
 		char path[PATH_MAX];
 
-		r = offer(default_dirs[i], hello, tap_fd, ret, &e);
-		if (r == 0)
-			return 0;
+		r = offer(default_dirs[i], hello, tap_fd, &e);
+		if (r >= 0)
+			return r;
 		*error = e;
 		(void)snprintf(path, sizeof(path), "%s/ctl", default_dirs[i]);
 		if (!means_unsupported(r) || access(path, F_OK) == 0)
@@ -99,8 +102,7 @@ static int offer_default(const struct vde_ring_message_parts *hello, int tap_fd,
 	return r;
 }
 
-int vde_device_open(const struct vde_wish *wish, int tap_fd, struct vde_device *ret,
-		    struct error *error)
+int vde_device_open(const struct vde_wish *wish, int tap_fd, struct error *error)
 {
 	struct vde_ring_message_parts hello = {
 		.message = VDE_RING_HELLO, .major = VDE_RING_MAJOR, .kind = VDE_RING_KIND_DEVICE,
@@ -113,15 +115,10 @@ int vde_device_open(const struct vde_wish *wish, int tap_fd, struct vde_device *
 				 wish->port_word);
 	(void)str_copy(hello.description, sizeof(hello.description), wish->descr); /* may cut */
 	hello.offered = probe_features(tap_fd);
-	if (*wish->dir)
-		r = offer(wish->dir, &hello, tap_fd, ret, error);
-	else
-		r = offer_default(&hello, tap_fd, ret, error);
-	if (means_unsupported(r)) {
-		error->code = EOPNOTSUPP;
-		return -EOPNOTSUPP;
-	}
-	if (r == 0)
-		(void)set_offload(tap_fd, ret->features); /* without, all frames are plain */
-	return r;
+	r = *wish->dir ? offer(wish->dir, &hello, tap_fd, error)
+		       : offer_default(&hello, tap_fd, error);
+	if (!means_unsupported(r))
+		return r;
+	error->code = EOPNOTSUPP;
+	return -EOPNOTSUPP;
 }

@@ -5,7 +5,8 @@
  * A network with rings takes each frame at once, super-frames included, and tells by its data
  * descriptor when it has room again. For others frames are gathered and sent together: most have a
  * socket as their data descriptor, which is made non-blocking, so that it says when it is full and when
- * not any more. Those of a third kind (epoll, eventfd, pipes, terminals) drop what they cannot send.
+ * not any more. Those of a third kind (epoll, eventfd, pipes, terminals) wait by themselves, for as
+ * long as their vde_send() does, and then drop.
  */
 #include "end_vde.h"
 
@@ -131,8 +132,10 @@ static int end_vde_flush(struct relay_end *end)
 
 		if (n == 0 && vde->is_socket)
 			return 1;
-		/* One frame's fault, or a network that cannot tell when it has room. */
-		if (n <= 0)
+		if (n == 0) /* it cannot tell when it has room: it waits itself, for a while */
+			n = vde_send(vde->conn, vde->out[vde->out_at].data,
+				     vde->out[vde->out_at].len, 0) < 0 ? -1 : 1;
+		if (n <= 0) /* one frame's fault */
 			end->counters.dropped++;
 		vde->out_at += n > 0 ? (unsigned)n : 1;
 	}

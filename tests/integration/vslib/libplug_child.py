@@ -21,6 +21,22 @@ class OpenArgs(ctypes.Structure):
     _fields_ = [('port', ctypes.c_int), ('group', ctypes.c_char_p), ('mode', ctypes.c_uint)]
 
 
+class Vnet(ctypes.Structure):
+    """struct vde_vnet"""
+    _fields_ = [('flags', ctypes.c_uint8), ('gso_type', ctypes.c_uint8), ('hdr_len', ctypes.c_uint16),
+                ('gso_size', ctypes.c_uint16), ('csum_start', ctypes.c_uint16),
+                ('csum_offset', ctypes.c_uint16), ('num_buffers', ctypes.c_uint16)]
+
+
+class Frame(ctypes.Structure):
+    """struct vde_frame"""
+    _fields_ = [('data', ctypes.c_void_p), ('len', ctypes.c_size_t), ('flags', ctypes.c_uint32),
+                ('vnet', Vnet)]
+
+
+VNET_FIELDS = [name for name, _ in Vnet._fields_[:6]]
+
+
 class Library:
     """The C functions with their shapes."""
 
@@ -40,6 +56,15 @@ class Library:
             function.restype = ctypes.c_int
             function.argtypes = [ctypes.c_void_p]
             setattr(self, name, function)
+        self.recv_batch = getattr(lib, 'vde_recv_batch', None)
+        self.send_batch = getattr(lib, 'vde_send_batch', None)
+        for batch in filter(None, (self.recv_batch, self.send_batch)):
+            batch.restype = ctypes.c_int
+            batch.argtypes = [ctypes.c_void_p, ctypes.POINTER(Frame), ctypes.c_uint]
+        self.features = getattr(lib, 'vde_features', None)
+        if self.features:
+            self.features.restype = ctypes.c_uint64
+            self.features.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
         self.strerror = getattr(lib, 'vde_strerror', None)
         if self.strerror:
             self.strerror.restype = ctypes.c_char_p
@@ -108,6 +133,37 @@ class Server:
                 raise OSError(error, 'vde_recv')
             if timeout <= 0 and not self.op_poll(conn, 0):
                 return None
+
+    def op_features(self, conn, features):
+        """vde_features"""
+        return self.lib.features(self.conns[conn], features)
+
+    def op_send_batch(self, conn, batch):
+        """vde_send_batch of [frame, offload header]s"""
+        frames = (Frame * len(batch))()
+        keep = [ctypes.create_string_buffer(bytes.fromhex(data), len(data) // 2)
+                for data, _ in batch]
+        for frame, data, (_, vnet) in zip(frames, keep, batch):
+            frame.data, frame.len = ctypes.addressof(data), len(data)
+            frame.vnet = Vnet(*vnet)
+        ctypes.set_errno(0)
+        result = self.lib.send_batch(self.conns[conn], frames, len(batch))
+        if result < 0:
+            self.failed()
+        return result
+
+    def op_recv_batch(self, conn, count, size):
+        """vde_recv_batch: [[frame, offload header], ...]"""
+        frames = (Frame * count)()
+        keep = [ctypes.create_string_buffer(size) for _ in range(count)]
+        for frame, data in zip(frames, keep):
+            frame.data, frame.len = ctypes.addressof(data), size
+        ctypes.set_errno(0)
+        result = self.lib.recv_batch(self.conns[conn], frames, count)
+        if result < 0:
+            self.failed()
+        return [[data.raw[:frame.len].hex(), [getattr(frame.vnet, name) for name in VNET_FIELDS]]
+                for frame, data in zip(frames[:result], keep)]
 
     def op_stream(self, sender, receiver, head, count, rate, patience, window=4000):
         """Send frames (head, 32-bit number, 46 bytes) at a rate, and receive them in another thread.
@@ -180,6 +236,15 @@ class Server:
             os.unsetenv(name)
         else:
             os.putenv(name, value)
+
+    @staticmethod
+    def op_fork_idle():
+        """A child that keeps all descriptors open, for a minute"""
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        return child
 
     @staticmethod
     def op_fds():

@@ -419,6 +419,21 @@ class LibPlug(Plug):
         result, error, data = self.host.call(op='recv1', conn=self.ident, size=size)
         return result, error, bytes.fromhex(data)
 
+    def features(self, features):
+        """vde_features()."""
+        return self.host.call(op='features', conn=self.ident, features=features)
+
+    def send_batch(self, *batch):
+        """vde_send_batch() of frames, or of (frame, offload header); how many were taken."""
+        pairs = [(f, (0,) * 6) if isinstance(f, bytes) else f for f in batch]
+        return self.host.call(op='send_batch', conn=self.ident,
+                              batch=[[frame.hex(), list(vnet)] for frame, vnet in pairs])
+
+    def recv_batch(self, count=64, size=65557):
+        """vde_recv_batch(): [(frame, offload header), ...]."""
+        got = self.host.call(op='recv_batch', conn=self.ident, count=count, size=size)
+        return [(bytes.fromhex(frame), tuple(vnet)) for frame, vnet in got]
+
     def wait_readable(self, timeout=20.0):
         """True when datafd is readable in time."""
         return self.host.call(op='poll', conn=self.ident, timeout=timeout)

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 
+from . import frames
 from .plugs import Plug, Refused
 from .proc import readable
 
@@ -242,3 +243,19 @@ class RawRing(Plug):
 
 
 __all__ = ['RawRing', 'RingMemory', 'Refusal', 'hello', 'receive_with_fds']
+
+
+def super_frame(dst, src, data, gso_size=1000):
+    """A TCP super-frame over IPv4 and its offload header."""
+    tcp = struct.pack('>HHIIBBHHH', 1234, 80, 1000, 0, 0x50, 0x10, 500, 0, 0) + data
+    frame = frames.ether(dst, src, frames.ipv4('10.0.0.1', '10.0.0.2', 6, tcp), frames.IPV4)
+    return frame, (1, 1, 54, gso_size, 34, 16)      # NEEDS_CSUM, GSO_TCPV4
+
+
+def tcp_data(frame):
+    """What a TCP/IPv4 frame of super_frame() carries; its checksums have to be right."""
+    head, tcp = frame[14:34], frame[34:14 + int.from_bytes(frame[16:18], 'big')]
+    pseudo = head[12:20] + struct.pack('>BBH', 0, 6, len(tcp))
+    assert frames.internet_checksum(head) == 0
+    assert frames.internet_checksum(pseudo + tcp) == 0
+    return tcp[20:]
