@@ -189,8 +189,10 @@ class Server:
         return [[data.raw[:frame.len].hex(), [getattr(frame.vnet, name) for name in VNET_FIELDS]]
                 for frame, data in zip(frames[:result], keep)]
 
-    def op_stream(self, sender, receiver, head, count, rate, patience):
-        """Send frames (head, 32-bit number, 46 bytes) at a rate, and receive those of another thread.
+    def op_stream(self, sender, receiver, head, count, rate, patience, window=4000):
+        """Send frames (head, 32-bit number, 46 bytes) at a rate, and receive them in another thread.
+
+        The sender is never more than `window` frames ahead of the receiver.
 
         [how many came in order from 0, how many others came, how many sends were refused]
         """
@@ -214,7 +216,8 @@ class Server:
         for number in range(count):
             frame = head + number.to_bytes(4, 'big') + bytes(46)
             refused += self.lib.send(self.conns[sender], frame, len(frame), 0) != len(frame)
-            while number % 64 == 0 and number > (time.monotonic() - start) * rate:
+            while number % 64 == 0 and reader.is_alive() and (
+                    number > (time.monotonic() - start) * rate or number - sum(seen) > window):
                 time.sleep(0)
         reader.join()
         return [*seen, refused]
