@@ -29,7 +29,8 @@ int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_l
 /*
  * Opens a close-on-exec AF_UNIX socket of TYPE (SOCK_STREAM, SOCK_SEQPACKET) that listens at PATH.
  * A socket file that nobody answers on (left by a crash) is replaced; a live one gives
- * -EADDRINUSE. The file has MODE before it can be connected to, and group GID unless that is (gid_t)-1. Returns the descriptor.
+ * -EADDRINUSE. The file has MODE before it can be connected to, and group GID unless that is
+ * (gid_t)-1. Returns the descriptor.
  */
 int io_listen_unix(const char *path, int type, mode_t mode, gid_t gid, int backlog);
 

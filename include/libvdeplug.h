@@ -163,7 +163,8 @@ int vde_busy_poll(VDECONN *conn, unsigned usec);
  * not forbid is harmless to the network, but not to the interface's own traffic.
  *
  * Returns a connection that only has vde_ctlfd() and vde_close(), which gives the interface back; or
- * NULL with errno and vde_strerror() as vde_open(). EOPNOTSUPP: this network does not take this interface; vde_open() it.
+ * NULL with errno and vde_strerror() as vde_open(). EOPNOTSUPP: this network does not take this
+ * interface; vde_open() it.
  */
 VDECONN *vde_open_tap(char *vnl, char *descr, struct vde_open_args *args, int tap_fd);
 

@@ -23,7 +23,8 @@ SYMBOLS = {
 ADDED = {
     'libvdeplug.so.2': {
         'vde_strerror', 'vde_error_text', 'vde_features', 'vde_recv_batch', 'vde_send_batch',
-        'vde_rx_get', 'vde_rx_put', 'vde_tx_get', 'vde_tx_commit', 'vde_busy_poll'},
+        'vde_rx_get', 'vde_rx_put', 'vde_tx_get', 'vde_tx_commit', 'vde_busy_poll',
+        'vde_open_tap'},
     'libvdeplug_mod.so.2': set(),
 }
 both = pytest.mark.parametrize('library', sorted(SYMBOLS))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Frames with work left (wire/vnet.h) for the host: as they are when it has asked for such
- * (vde_features), else complete, a super-frame as the frames it stands for. Those that the host has no
- * buffers for in this call are kept, in a copy of ours: the ring is the sender's.
+ * (vde_features), else complete, a super-frame as the frames it stands for. Those that the host gave no
+ * buffers for are kept, in a copy of ours: the ring is the sender's.
  */
 #pragma once
 
