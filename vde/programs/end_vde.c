@@ -121,7 +121,15 @@ static int end_vde_next(struct relay_end *end, struct relay_frame *ret)
 	return 1;
 }
 
-/* Sends what was gathered: 0, or 1 when the socket is full. */
+/* A network may have got its ring after it was opened, with a peer. */
+static bool end_vde_tells_room(struct end_vde *vde)
+{
+	if (!vde->end.room_by_input)
+		vde->end.room_by_input = vde_features(vde->conn, 0) & VDE_FEATURE_RING;
+	return vde->end.room_by_input;
+}
+
+/* Sends what was gathered: 0, or 1 when the network is full and tells when it is not any more. */
 static int end_vde_flush(struct relay_end *end)
 {
 	struct end_vde *vde = container_of(end, struct end_vde, end);
@@ -130,7 +138,7 @@ static int end_vde_flush(struct relay_end *end)
 		int n = vde_send_batch(vde->conn, vde->out + vde->out_at,
 				       vde->out_count - vde->out_at);
 
-		if (n == 0 && vde->is_socket)
+		if (n == 0 && (vde->is_socket || end_vde_tells_room(vde)))
 			return 1;
 		if (n == 0) /* it cannot tell when it has room: it waits itself, for a while */
 			n = vde_send(vde->conn, vde->out[vde->out_at].data,
