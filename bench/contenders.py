@@ -171,6 +171,14 @@ class Switch:
         self.child.close()
 
 
+def shared_memory(pid):
+    """A process's part of the memory that it shares with others, bytes."""
+    for line in pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines():
+        if line.startswith('Pss_Shmem:'):
+            return int(line.split()[1]) * 1024
+    raise Missing('Pss_Shmem in smaps_rollup')
+
+
 class Ports:
     """Idle clients of a switch: the control protocol as bytes, without any library."""
 
@@ -255,9 +263,9 @@ def namespace(rig):
     return shell
 
 
-def vde_namespace(rig, side, library, vnl, address):
+def vde_namespace(rig, side, library, vnl, address, *options):
     """A shell in a namespace that a side's vdens joins to a VDE network."""
-    shell = Shell(rig, [side.program('vdens'), vnl], library.environment())
+    shell = Shell(rig, [side.program('vdens'), *options, vnl], library.environment())
     ip = tool('ip')
     shell.run(f'{ip} link set lo up && {ip} addr add {address} dev vde0 && {ip} link set vde0 up')
     return shell
