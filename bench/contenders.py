@@ -160,23 +160,21 @@ class Switch:
         return total
 
     def memory(self):
-        """Its proportional set size, bytes."""
-        for line in pathlib.Path(f'/proc/{self.pid}/smaps_rollup').read_text().splitlines():
-            if line.startswith('Pss:'):
-                return int(line.split()[1]) * 1024
-        raise Missing('smaps_rollup')
+        """Its proportional set size without files, bytes: what others also map varies with them."""
+        return memory_of(self.pid, 'Pss_Anon', 'Pss_Shmem')
 
     def close(self):
         """End it."""
         self.child.close()
 
 
-def shared_memory(pid):
-    """A process's part of the memory that it shares with others, bytes."""
-    for line in pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines():
-        if line.startswith('Pss_Shmem:'):
-            return int(line.split()[1]) * 1024
-    raise Missing('Pss_Shmem in smaps_rollup')
+def memory_of(pid, *kinds):
+    """The sum of these lines of a process's smaps_rollup, bytes."""
+    lines = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
+    sizes = {line.split(':')[0]: int(line.split()[1]) for line in lines[1:]}
+    if not set(kinds) <= set(sizes):
+        raise Missing(f'{", ".join(kinds)} in smaps_rollup')
+    return 1024 * sum(sizes[kind] for kind in kinds)
 
 
 class Ports:

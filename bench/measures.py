@@ -9,7 +9,7 @@ import os
 import resource
 import time
 
-from contenders import (Failed, Missing, Ports, Shell, Switch, namespace, shared_memory, tool,
+from contenders import (Failed, Missing, Ports, Shell, Switch, memory_of, namespace, tool,
                         vde_namespace)
 
 # metric: what, with its unit; group: what it is compared with beside it (frame size, ports);
@@ -548,7 +548,7 @@ class RingPorts(LinkMeasure):
     @staticmethod
     def memory(switch, child, before, count):
         """KiB for a port: of the switch, and the rings as far as they have pages."""
-        return (switch.memory() - before + shared_memory(child.pid)) / count / 1024
+        return (switch.memory() - before + memory_of(child.pid, 'Pss_Shmem')) / count / 1024
 
     def take_memory(self, switch, child, before, count):
         """Of ports on which nothing happens, unless frames were sent to all."""
@@ -565,6 +565,14 @@ class RingPorts(LinkMeasure):
                        frames / max(received['seconds'], 1e-3)),
                 Sample('ring_cpu', group, 'our switch', 1e9 * used / frames)]
 
+    @staticmethod
+    def watch(look, enough):
+        """What look() says when it is enough, or at the end."""
+        deadline = time.monotonic() + BURST_SECONDS
+        while not enough(value := look()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return value
+
     def take_burst(self):
         """Frames to everybody; then the memory that is left when it is little, or after 10 s."""
         switch = self.switch(self.rig.ours)
@@ -574,14 +582,13 @@ class RingPorts(LinkMeasure):
                               side=self.rig.ours)
         if burst.line() != 'ready':
             raise Failed('burst')
-        peak = self.memory(switch, child, before, BURST_PORTS)
+        peak = self.watch(lambda: self.memory(switch, child, before, BURST_PORTS),
+                          lambda memory: memory > BURST_MEMORY)
+        if peak <= BURST_MEMORY:
+            raise Failed(f'a burst that takes no memory: {peak:.0f} KiB')
         self.rig.end(burst)
-        deadline = time.monotonic() + BURST_SECONDS
-        while True:
-            left = self.memory(switch, child, before, BURST_PORTS)
-            if left <= BURST_MEMORY / 4 or time.monotonic() > deadline:
-                break
-            time.sleep(0.2)
+        left = self.watch(lambda: self.memory(switch, child, before, BURST_PORTS),
+                          lambda memory: memory <= BURST_MEMORY / 4)
         self.rig.end(child)
         return [Sample('ring_memory', 'in a burst', 'our switch', peak),
                 Sample('ring_memory', 'after a burst', 'our switch', left)]
