@@ -258,8 +258,7 @@ class Ptp(LinkMeasure):
     def prepare(self):
         ours, debian = (Contender(f'{side.name} plugs', (), side, (), None)
                         for side in self.rig.sides)
-        self.contenders = [ours, ours._replace(name='our plugs, batches', options=BATCH),
-                           ours._replace(name='our plugs, borrowed', options=BORROW), debian]
+        self.contenders = [ours, ours._replace(name='our plugs, batches', options=BATCH), debian]
 
     def steps(self):
         for contender in self.contenders:
