@@ -83,7 +83,7 @@ int run_ping(struct settings *s)
 	return tell_times(times, good, s->count, link_name(s->link));
 }
 
-/* --- both ends in one thread -------------------------------------------------------------------- */
+/* --- both ends in one thread ------------------------------------------------------------- */
 
 /* Sends one frame over FROM and takes it at TO, spinning if there are calls that do not wait. */
 static int throw_once(struct link *from, struct link *to, struct link_batch *batch, uint8_t *frame,
@@ -141,7 +141,7 @@ int run_bounce(struct settings *s)
 	return good ? tell_times(times, good, s->count, link_name(s->link)) : r;
 }
 
-/* --- TCP ---------------------------------------------------------------------------------------- */
+/* --- TCP --------------------------------------------------------------------------------- */
 
 static int tcp_address(const char *where, struct sockaddr_in *ret)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The frames of the load: Ethernet header, kind, number, then zeros up to the size. A super-frame is
- * an IPv4 TCP segment of that size with them behind its headers; only the load itself has that form.
+ * The frames of the load: Ethernet header, kind, number, then zeros up to the size. A super-frame
+ * is an IPv4 TCP segment of that size with them behind its headers; only the load has that form.
  */
 #pragma once
 
@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define FRAME_TYPE     0x88b5 /* IEEE 802 local experimental EtherType 1 */
-#define FRAME_SIZE_MIN 60
+#define FRAME_TYPE      0x88b5 /* IEEE 802 local experimental EtherType 1 */
+#define FRAME_SIZE_MIN  60
 #define FRAME_PLAIN_MAX 9234
-#define FRAME_SIZE_MAX 65000
-#define FRAME_SEGMENT  1448 /* bytes of payload in each segment of a super-frame */
-#define FRAME_HEADERS  54   /* Ethernet, IPv4, TCP */
+#define FRAME_SIZE_MAX  65000
+#define FRAME_SEGMENT   1448 /* bytes of payload in each segment of a super-frame */
+#define FRAME_HEADERS   54   /* Ethernet, IPv4, TCP */
 
 enum frame_kind {
 	FRAME_HELLO, /* makes the sender's address known */

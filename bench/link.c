@@ -186,7 +186,7 @@ int link_fd(const struct link *l)
 	return l->conn ? l->vde_datafd(l->conn) : l->fd;
 }
 
-/* --- batches ---------------------------------------------------------------------------------- */
+/* --- batches ----------------------------------------------------------------------------- */
 
 void link_batch_free(struct link_batch *b)
 {
@@ -294,7 +294,8 @@ int link_peek(struct link *l, struct link_batch *b)
 /* The sign that there is room comes as input, and has to be taken. */
 static int wait_room(struct link *l)
 {
-	struct vde_frame thrown = { .data = (uint8_t[FRAME_PLAIN_MAX]){ 0 }, .len = FRAME_PLAIN_MAX };
+	struct vde_frame thrown = { .data = (uint8_t[FRAME_PLAIN_MAX]){ 0 },
+				    .len = FRAME_PLAIN_MAX };
 	int r = link_wait(l);
 
 	if (r < 0)

@@ -65,7 +65,7 @@ int link_room(struct link *l, struct link_batch *b, size_t len);
 /* Sends the frames of B, all of them unless there is an error. */
 int link_push(struct link *l, struct link_batch *b);
 
-/* Takes what is there without waiting: how many frames (they are thrown away), or a negative errno. */
+/* Takes what is there without waiting: how many frames (thrown away), or a negative errno. */
 int link_drain(struct link *l, struct link_batch *b);
 
 /* The same where it has to be looked at: waits if the calls are those for one frame. */

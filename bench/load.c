@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The load generator of `make bench`: one process an end, which says in one line of JSON what it saw.
+ * The load generator of `make bench`: one process an end, which says in a line of JSON
+ * what it saw.
  *
  *	recv      counts frames until the sender says that it is done
  *	send      sends numbered frames for a time, as fast as the link takes them, and then says so
@@ -151,13 +152,14 @@ static const struct option_row rows[] = {
 	{ 'c', "count", .kind = OPTION_INT, .arg = "N", .offset = SETTING(count), .min = 1,
 	  .max = 1000000, .preset = "2000", .help = "round trips to be made" },
 	{ 'b', "batch", .kind = OPTION_INT, .arg = "N", .offset = SETTING(mode.batch), .min = 0,
-	  .max = LINK_BATCH_MAX, .preset = "0", .help = "frames a call; 0: the calls for one frame" },
+	  .max = LINK_BATCH_MAX, .preset = "0",
+	  .help = "frames a call; 0: the calls for one frame" },
 	{ 'B', "borrow", .kind = OPTION_FLAG, .offset = SETTING(mode.borrow),
 	  .help = "with batches: without a copy" },
 	{ 'S', "super", .kind = OPTION_FLAG, .offset = SETTING(mode.super),
 	  .help = "with batches: each frame is a super-frame" },
-	{ 'n', "connections", .kind = OPTION_INT, .arg = "N", .offset = SETTING(connections), .min = 1,
-	  .max = 10000, .preset = "1", .help = "how many are held" },
+	{ 'n', "connections", .kind = OPTION_INT, .arg = "N", .offset = SETTING(connections),
+	  .min = 1, .max = 10000, .preset = "1", .help = "how many are held" },
 	{ 0, "buffer", .kind = OPTION_INT, .arg = "BYTES", .offset = SETTING(buffer), .min = 65536,
 	  .max = 1 << 30, .preset = "1048576", .help = "what is copied through" },
 	{ 'h', "help", .kind = OPTION_HELP, .help = "print this help" },

@@ -36,7 +36,7 @@ int run_tcp_ping(struct settings *s);
 int run_memcpy(struct settings *s);
 int run_hold(struct settings *s);
 
-/* --- load.c ------------------------------------------------------------------------------------ */
+/* --- load.c ------------------------------------------------------------------------------ */
 
 /* CPU time of this process, ns. */
 uint64_t cpu_now(void);

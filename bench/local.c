@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-/* Copies chunks of `size` bytes through buffers as large as a ring: the most that one copy can do. */
+/* Copies chunks of `size` bytes through buffers as large as a ring: the most that a copy does. */
 int run_memcpy(struct settings *s)
 {
 	size_t size = (size_t)s->buffer, chunk = MIN((size_t)s->size, size), at = 0;

@@ -136,7 +136,8 @@ class LinkMeasure(Measure):
 
     def load(self, contender, role, end, *options):
         """The load generator at one end of a contender."""
-        return self.rig.load(role, contender.link[end], *contender.options, *options, side=contender.side,
+        return self.rig.load(role, contender.link[end], *contender.options, *options,
+                             side=contender.side,
                              enter=contender.enter)
 
     def answerer(self, contender, role, *options):
@@ -408,7 +409,8 @@ class Tcp(Measure):
             end.run(f'{ip} link set vde0 down')
         end = seen['end']
         return [Sample('tcp', 'two namespaces', name, end['sum_received']['bits_per_second'] / 1e9),
-                Sample('retransmits', 'two namespaces', name, end['sum_sent']['retransmits'] / seconds)]
+                Sample('retransmits', 'two namespaces', name,
+                       end['sum_sent']['retransmits'] / seconds)]
 
 
 class Response(Tcp):
