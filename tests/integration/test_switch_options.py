@@ -470,7 +470,8 @@ def test_pidfile_in_the_foreground(lab, switch_side):
     """Written while it runs, removed at the end."""
     switch = lab.switch(switch_side, '-p', lab.path('pid'))
     if switch_side.ours:
-        assert int(open(lab.path('pid'), encoding='ascii').read()) == switch.pid
+        with open(lab.path('pid'), encoding='ascii') as file:   # written when the sockets are there
+            assert int(wait_until(file.read, 5, 'its pid')) == switch.pid
     switch.stop()
     assert not os.path.exists(lab.path('pid'))
 
