@@ -110,6 +110,10 @@ static bool is_tun_device(int fd)
 	       st.stx_rdev_minor == TUN_MINOR;
 }
 
+/*
+ * The bit of IFF_NO_PI also says that there is no filter (IFF_NOFILTER), so it is always set, or nearly:
+ * an owner who wants packet information before his frames gets nonsense, but nobody else does.
+ */
 static int check_device(int fd, unsigned *ret_header_len, struct error *error)
 {
 	struct ifreq ifr = { 0 };
