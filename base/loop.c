@@ -37,6 +37,7 @@ struct loop {
 	int epoll_fd;
 	int signal_fd;
 	uint64_t now;
+	uint64_t turn;
 
 	struct source *sources;
 	uint32_t num_sources;
@@ -247,6 +248,11 @@ static void loop_dispatch_regular(struct loop *loop)
 uint64_t loop_now(const struct loop *loop)
 {
 	return loop->now;
+}
+
+uint64_t loop_turn(const struct loop *loop)
+{
+	return loop->turn;
 }
 
 uint64_t loop_update_now(struct loop *loop)
@@ -474,6 +480,7 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 	if (n < 0)
 		return n;
 	loop->now = clock_now();
+	loop->turn++;
 	loop_fire_timers(loop);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.u64 == TIMER_EVENT)

@@ -48,6 +48,8 @@ void loop_remove(struct loop *loop, loop_ref *ref);
 
 /* ns of CLOCK_MONOTONIC at this wake-up. */
 uint64_t loop_now(const struct loop *loop);
+/* How many times it has woken up: two handlers see the same number when they run in one turn. */
+uint64_t loop_turn(const struct loop *loop);
 /* Reads the clock again, for handlers that took long. */
 uint64_t loop_update_now(struct loop *loop);
 

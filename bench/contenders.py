@@ -160,15 +160,21 @@ class Switch:
         return total
 
     def memory(self):
-        """Its proportional set size, bytes."""
-        for line in pathlib.Path(f'/proc/{self.pid}/smaps_rollup').read_text().splitlines():
-            if line.startswith('Pss:'):
-                return int(line.split()[1]) * 1024
-        raise Missing('smaps_rollup')
+        """Its proportional set size without files, bytes: what others also map varies with them."""
+        return memory_of(self.pid, 'Pss_Anon', 'Pss_Shmem')
 
     def close(self):
         """End it."""
         self.child.close()
+
+
+def memory_of(pid, *kinds):
+    """The sum of these lines of a process's smaps_rollup, bytes."""
+    lines = pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
+    sizes = {line.split(':')[0]: int(line.split()[1]) for line in lines[1:]}
+    if not set(kinds) <= set(sizes):
+        raise Missing(f'{", ".join(kinds)} in smaps_rollup')
+    return 1024 * sum(sizes[kind] for kind in kinds)
 
 
 class Ports:
@@ -255,9 +261,9 @@ def namespace(rig):
     return shell
 
 
-def vde_namespace(rig, side, library, vnl, address):
+def vde_namespace(rig, side, library, vnl, address, *options):
     """A shell in a namespace that a side's vdens joins to a VDE network."""
-    shell = Shell(rig, [side.program('vdens'), vnl], library.environment())
+    shell = Shell(rig, [side.program('vdens'), *options, vnl], library.environment())
     ip = tool('ip')
     shell.run(f'{ip} link set lo up && {ip} addr add {address} dev vde0 && {ip} link set vde0 up')
     return shell

@@ -7,14 +7,21 @@ import os
 import platform
 import statistics
 
-from measures import METRICS, PORTS, SIZES, pair_name
+from measures import BRIDGE, BURST_MEMORY, MEMCPY, METRICS, PORTS, SIZES, VETH, pair_name
 
 # The median, least and greatest of the rounds' values.
 Result = collections.namedtuple('Result', 'metric group contender median least greatest values')
 Goal = collections.namedtuple('Goal', 'text met measured')
 
 NOISE = 0.95            # a median this near to the other one is as good as it
-TCP_FACTOR = 2
+TCP_FACTOR = 10
+TCP_KERNEL = 0.5        # of veth and bridge
+RESPONSE = 2            # times veth
+BATCH_FACTOR = {64: 50, 1514: 12}
+FRAME_FACTOR = 20       # 64 bytes, the calls for one frame
+PTP_FACTOR = 50
+BOUNCE_FACTOR = 5
+SUPER_RATE, SUPER_PART = 40, 0.25       # Gbit/s, and of memcpy: the lower of both
 FLATNESS = 1.2
 PORT_MEMORY = 64        # KiB
 TIMER_WAKEUPS = 2       # a second; the switch's own timers are once a second at most
@@ -97,6 +104,65 @@ def loss_goals(lookup):
                            f"at most {found[0].greatest:.2f} % (Debian's {found[1].greatest:.2f})")
 
 
+def times_goal(lookup, text, least, metric, group, *names):
+    """At least so many times better than another; none when one of the two is missing."""
+    found = lookup.pair(metric, group, *names)
+    if not found:
+        return
+    ratio = found[0].median / (found[1].median or 1e-9)
+    if not METRICS[metric][2]:
+        ratio = 1 / (ratio or 1e-9)
+    yield Goal(f'{text}: {least} times', ratio >= least, f'{ratio:.2f} times')
+
+
+def ring_goals(lookup):
+    """Rings, beside Debian's switch with Debian's plugs."""
+    ours, debian = pair_name(OURS, OURS), pair_name(DEBIAN, DEBIAN)
+    for size, least in BATCH_FACTOR.items():
+        yield from times_goal(lookup, f"frames of {size} bytes in batches beside Debian's", least,
+                              'frames', f'{size} bytes', f'{ours}, batches', debian)
+    yield from times_goal(lookup, "frames of 64 bytes one by one beside Debian's", FRAME_FACTOR,
+                          'frames', '64 bytes', ours, debian)
+    yield from times_goal(lookup, "ptp in batches beside Debian's", PTP_FACTOR, 'ptp', '64 bytes',
+                          'our plugs, batches', "Debian's plugs")
+    yield from times_goal(lookup, "round trip in one thread beside Debian's in one thread",
+                          BOUNCE_FACTOR, 'bounce', '64 bytes', ours, debian)
+    one = lookup.results.get(('bounce', '64 bytes', ours))
+    other = lookup.results.get(('roundtrip', '64 bytes', debian))
+    if one and other:
+        ratio = other.median / (one.median or 1e-9)
+        yield Goal(f"round trip in one thread beside Debian's round trip on one CPU: "
+                   f'{BOUNCE_FACTOR} times', ratio >= BOUNCE_FACTOR, f'{ratio:.2f} times')
+
+
+def super_goals(lookup):
+    """64 KiB frames."""
+    found = lookup.pair('super', MEMCPY, f'{pair_name(OURS, OURS)}, batches', MEMCPY)
+    if found:
+        least = min(SUPER_RATE, SUPER_PART * found[1].median)
+        yield Goal(f'64 KiB frames: {SUPER_RATE} Gbit/s or {SUPER_PART} of memcpy, here '
+                   f'{least:.1f}', found[0].median >= least, f'{found[0].median:.1f} Gbit/s')
+
+
+def response_goals(lookup):
+    """Request and response."""
+    found = lookup.pair('response', 'two namespaces', pair_name(OURS, OURS), VETH)
+    if found:
+        ratio = found[0].median / (found[1].median or 1e-9)
+        yield Goal(f'request and response: at most {RESPONSE} times veth', ratio <= RESPONSE,
+                   f'{ratio:.2f} times')
+
+
+def ring_port_goals(lookup):
+    """Ports with rings."""
+    for group, most in (('1,000 idle ports', PORT_MEMORY), ('after a burst', BURST_MEMORY)):
+        if result := lookup.results.get(('ring_memory', group, 'our switch')):
+            yield Goal(f'memory of a port with rings, {group}: at most {most} KiB',
+                       result.greatest <= most, f'{result.greatest:.1f} KiB')
+    for metric in ('ring_cpu', 'ring_frames'):
+        yield from flat_goal(lookup, metric)
+
+
 def tcp_goals(lookup):
     """One stream between two vdens."""
     found = lookup.pair('tcp', 'two namespaces', pair_name(OURS, OURS), pair_name(DEBIAN, DEBIAN))
@@ -104,6 +170,17 @@ def tcp_goals(lookup):
         ratio = found[0].median / (found[1].median or 1e-9)
         yield Goal(f"TCP between two vdens: {TCP_FACTOR} times Debian's", ratio >= TCP_FACTOR,
                    f'{ratio:.2f} times')
+    yield from times_goal(lookup, 'TCP between two vdens beside veth and bridge', TCP_KERNEL, 'tcp',
+                          'two namespaces', pair_name(OURS, OURS), BRIDGE)
+
+
+def flat_goal(lookup, metric):
+    """The same with few and many ports."""
+    keys = [(metric, f'{count:,} idle ports', 'our switch') for count in PORTS]
+    seen = [lookup.results[key].median for key in keys if key in lookup.results]
+    if len(seen) == len(PORTS) and min(seen) > 0:
+        yield Goal(f'{METRICS[metric][0]}: the same within 20 % with 10, 100 and 1,000 ports',
+                   max(seen) / min(seen) <= FLATNESS, f'{max(seen) / min(seen):.2f} times')
 
 
 def idle_goals(lookup):
@@ -116,17 +193,14 @@ def idle_goals(lookup):
         yield Goal(f'a port takes less than {PORT_MEMORY} KiB', result.greatest < PORT_MEMORY,
                    f'{result.greatest:.1f} KiB')
     for metric in ('cpu', 'frames'):
-        seen = [ours[metric, f'{count:,} idle ports'].median for count in PORTS
-                if (metric, f'{count:,} idle ports') in ours]
-        if len(seen) == len(PORTS) and min(seen) > 0:
-            yield Goal(f'{METRICS[metric][0]}: the same within 20 % with 10, 100 and 1,000 ports',
-                       max(seen) / min(seen) <= FLATNESS, f'{max(seen) / min(seen):.2f} times')
+        yield from flat_goal(lookup, metric)
 
 
 def verdicts(results):
     """[Goal] that can be judged by these results."""
     lookup = Lookup(results)
-    return [goal for judge in (speed_goals, loss_goals, tcp_goals, idle_goals)
+    return [goal for judge in (speed_goals, ring_goals, super_goals, loss_goals, tcp_goals,
+                                   response_goals, idle_goals, ring_port_goals)
             for goal in judge(lookup)]
 
 
@@ -158,9 +232,9 @@ def write_table(out, facts, results, goals, missing):
             last = result.metric, result.group
             print(f"\n{title}, {result.group} ({unit}, {'more' if higher else 'less'} is better)",
                   file=out)
-            print(f'  {"":32}{"median":>10}{"least":>10}{"greatest":>10}{"to Debian":>11}',
+            print(f'  {"":40}{"median":>10}{"least":>10}{"greatest":>10}{"to Debian":>11}',
                   file=out)
-        print(f'  {result.contender:32}{number(result.median):>10}{number(result.least):>10}'
+        print(f'  {result.contender:40}{number(result.median):>10}{number(result.least):>10}'
               f'{number(result.greatest):>10}{beside_debian(result, lookup):>11}', file=out)
     if goals:
         print('\ngoals', file=out)

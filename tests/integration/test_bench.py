@@ -45,7 +45,7 @@ def test_frames(lab, bench):
                 assert row['median'] > 100 and row['values'] == [row['median']]
                 assert row['contender'] in done.out
     assert {goal['met'] for goal in told['goals']} <= {True, False}
-    assert len(told['goals']) == 8
+    assert len(told['goals']) == 11
     plot = ElementTree.parse(lab.path('b.svg')).getroot()
     bars = plot.findall(f'{SVG}rect')
     assert plot.tag == f'{SVG}svg' and len(bars) == 1 + len(told['results'])

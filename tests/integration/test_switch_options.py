@@ -470,6 +470,8 @@ def test_pidfile_in_the_foreground(lab, switch_side):
     """Written while it runs, removed at the end."""
     switch = lab.switch(switch_side, '-p', lab.path('pid'))
     if switch_side.ours:
+        # it is written when the sockets are there
+        wait_until(lambda: os.path.exists(lab.path('pid')) and os.path.getsize(lab.path('pid')))
         assert int(open(lab.path('pid'), encoding='ascii').read()) == switch.pid
     switch.stop()
     assert not os.path.exists(lab.path('pid'))

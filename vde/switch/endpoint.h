@@ -50,7 +50,7 @@ struct endpoint {
 	int control_fd; /* owned; -1: none */
 	loop_ref data_ref, control_ref;
 	uint32_t data_events; /* EPOLLIN, and EPOLLOUT while the queue is not empty */
-	uint64_t read_at;     /* when frames were last read, ns of the loop */
+	uint64_t read_turn;   /* of the loop, in which frames were last read */
 	uid_t user;
 	char descr[VDE_CONTROL_DESCR_SIZE]; /* "": none */
 	char *path;        /* of its data socket in the switch directory, owned; NULL: none */

@@ -26,7 +26,6 @@
 
 #define BATCHES_A_TURN 4
 #define BATCHES_AT_END 64
-#define BURST_NS       (10 * NS_PER_USEC) /* frames nearer to each other are read together */
 #define SOCKET_BUFFER  (1 << 20)
 
 /* --- frames --------------------------------------------------------------------------- */
@@ -96,19 +95,19 @@ static void plug_read_one(struct endpoint *ep, int fd)
 }
 
 /*
- * A plug that was silent for a while gets the cheaper call: recvmmsg(2) looks for a second frame,
+ * A plug that was silent in the last turn gets the cheaper call: recvmmsg(2) looks for a second frame,
  * which takes as long as the first, and it is not there when frames wait for answers.
  */
 static void plug_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
 	struct endpoint *ep = object;
-	bool bursts = loop_now(loop) - ep->read_at < BURST_NS;
+	bool bursts = loop_turn(loop) - ep->read_turn <= 1;
 
 	if (events & EPOLLOUT)
 		endpoint_flush_queue(ep->sw, ep);
 	if (!(events & (EPOLLIN | EPOLLERR)))
 		return;
-	ep->read_at = loop_now(loop);
+	ep->read_turn = loop_turn(loop);
 	if (bursts)
 		plug_read_burst(ep, fd);
 	else
