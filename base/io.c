@@ -166,3 +166,30 @@ int io_listen_unix(const char *path, int type, mode_t mode, gid_t gid, int backl
 	}
 	return TAKE_FD(fd);
 }
+
+void io_take_fds(struct msghdr *msg, int *fds, size_t max, size_t *count)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t came = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < came; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (*count < max)
+				fds[(*count)++] = fd;
+			else
+				(void)close(fd);
+		}
+	}
+}
+
+bool io_connection_ended(int fd)
+{
+	char ignored[512];
+	ssize_t n = recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}

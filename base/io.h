@@ -39,3 +39,15 @@ int io_connect_unix(const char *path, int type);
 
 /* True when somebody accepts connections at PATH (AF_UNIX, TYPE). */
 bool io_unix_alive(const char *path, int type);
+
+/*
+ * Takes the descriptors that came with a message (SCM_RIGHTS, unix(7)): appends them to FDS, where
+ * *count of MAX stand already. Those that find no place are closed.
+ */
+void io_take_fds(struct msghdr *msg, int *fds, size_t max, size_t *count);
+
+/*
+ * True when a connection on which nothing more is expected has ended. What comes nevertheless is
+ * thrown away. Does not block.
+ */
+bool io_connection_ended(int fd);

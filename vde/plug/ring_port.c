@@ -116,25 +116,6 @@ static void received_fds_done(struct received_fds *received)
 	received->count = 0;
 }
 
-static void collect_fds(struct msghdr *msg, struct received_fds *ret)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (ret->count < FDS_MAX)
-				ret->fds[ret->count++] = fd;
-			else
-				(void)close(fd);
-		}
-	}
-}
-
 /*
  * One message; its descriptors are in *ret_fds also when it is refused. A message whose descriptors
  * did not all come is no message.
@@ -154,7 +135,7 @@ static int receive_message(int fd, int flags, struct vde_ring_message_parts *ret
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	collect_fds(&msg, ret_fds);
+	io_take_fds(&msg, ret_fds->fds, FDS_MAX, &ret_fds->count);
 	if (n == 0)
 		return -EPIPE;
 	if (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))

@@ -27,6 +27,7 @@
 #include <net/if.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "vde/plug/ring_port.h"
 #include "vde/switch/control.h"
@@ -62,14 +63,11 @@ static const struct loop_class device_data_class = { "device", device_ready };
 static void device_control(struct loop *loop, void *object, int fd, uint32_t events)
 {
 	struct tap_endpoint *tap = object;
-	char ignored[64];
-	ssize_t n = recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT);
 
 	(void)loop;
 	(void)events;
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return;
-	endpoint_close(tap->ep.sw, &tap->ep);
+	if (io_connection_ended(fd))
+		endpoint_close(tap->ep.sw, &tap->ep);
 }
 
 static const struct loop_class device_control_class = { "device control", device_control };
@@ -110,6 +108,10 @@ static bool is_tun_device(int fd)
 	       st.stx_rdev_minor == TUN_MINOR;
 }
 
+/*
+ * The bit of IFF_NO_PI also says that there is no filter (IFF_NOFILTER), so it is always set, or nearly:
+ * an owner who wants packet information before his frames gets nonsense, but nobody else does.
+ */
 static int check_device(int fd, unsigned *ret_header_len, struct error *error)
 {
 	struct ifreq ifr = { 0 };

@@ -128,15 +128,13 @@ static void plug_read_last(struct endpoint *ep)
 static void plug_control_ready(struct loop *loop, void *object, int fd, uint32_t events)
 {
 	struct endpoint *ep = object;
-	char ignored[512];
-	ssize_t n = recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT);
 
 	(void)loop;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-	    (n < 0 && events & (EPOLLHUP | EPOLLERR))) {
-		plug_read_last(ep);
-		endpoint_close(ep->sw, ep);
-	}
+	(void)events;
+	if (!io_connection_ended(fd))
+		return;
+	plug_read_last(ep);
+	endpoint_close(ep->sw, ep);
 }
 
 static const struct loop_class plug_control_class = { "plug control", plug_control_ready };

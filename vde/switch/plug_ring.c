@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "vde/plug/ring_port.h"
 #include "vde/switch/control.h"
@@ -373,12 +374,10 @@ static const struct loop_class plug_bell_class = { "ring doorbell", plug_bell };
 static void plug_control(struct loop *loop, void *object, int fd, uint32_t events)
 {
 	struct plug_ring *plug = object;
-	char ignored[64];
-	ssize_t n = recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT);
 
 	(void)loop;
 	(void)events;
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+	if (!io_connection_ended(fd))
 		return;
 	plug_drain(plug->ep.sw, plug); /* what it wrote before it went */
 	endpoint_close(plug->ep.sw, &plug->ep);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "wire/vde_ring.h"
 
 #define ITEM_ALIGN  8
@@ -273,25 +274,6 @@ int takeover_send(const struct takeover_link *link, const struct takeover_messag
 	return r;
 }
 
-static void collect_fds(struct msghdr *msg, struct takeover_message *m)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (m->num_fds < TAKEOVER_FDS_MAX)
-				m->fds[m->num_fds++] = fd;
-			else
-				(void)close(fd);
-		}
-	}
-}
-
 static bool items_whole(const struct takeover_message *m)
 {
 	struct cursor at = takeover_items(m), value;
@@ -350,7 +332,7 @@ int takeover_receive(const struct takeover_link *link, struct takeover_message *
 		if (r < 0)
 			return r;
 	}
-	collect_fds(&msg, m);
+	io_take_fds(&msg, m->fds, TAKEOVER_FDS_MAX, &m->num_fds);
 	if (n == 0)
 		return -EPIPE;
 	if (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC))

@@ -77,7 +77,7 @@ struct takeover_message {
 	uint16_t kind;
 	struct strbuf items;
 	int fds[TAKEOVER_FDS_MAX]; /* received: owned until they are taken; to send: borrowed */
-	unsigned num_fds;
+	size_t num_fds;
 	unsigned next_fd; /* received: the first one not taken yet */
 	bool received;
 };

@@ -231,22 +231,28 @@ static void tap_drop_in(struct tap_endpoint *tap, enum drop_reason reason)
 	tap->ep.port->counters.drops[reason]++;
 }
 
-/* Takes one batch: how many frames were read; *ret_gone: the interface is gone. */
-static unsigned tap_read_batch(struct vde_switch *sw, struct tap_endpoint *tap, bool *ret_gone)
+enum tap_state {
+	TAP_MORE,  /* perhaps */
+	TAP_EMPTY,
+	TAP_GONE,
+};
+
+/* Takes one batch. Frames that are dropped are part of it: they cost time, too. */
+static enum tap_state tap_read_batch(struct vde_switch *sw, struct tap_endpoint *tap)
 {
+	enum tap_state state = TAP_MORE;
 	uint8_t *memory = sw->tap_buffers->memory;
-	unsigned count = 0, reads = 0;
+	unsigned count = 0;
 	size_t used = 0;
 
-	while (count < FORWARD_BATCH && used < BATCH_BYTES) {
+	for (unsigned i = 0; i < FORWARD_BATCH && used < BATCH_BYTES; i++) {
 		struct vnet_header vnet;
 		ssize_t len = tap_read(tap, memory + used, &vnet);
 
 		if (len <= 0) {
-			*ret_gone = len < 0;
+			state = len < 0 ? TAP_GONE : TAP_EMPTY;
 			break;
 		}
-		reads++;
 		if (forward_put(sw->forward, count, memory + used, (uint32_t)len, &vnet) < 0) {
 			tap_drop_in(tap, DROP_OFFLOAD);
 			continue;
@@ -256,17 +262,16 @@ static unsigned tap_read_batch(struct vde_switch *sw, struct tap_endpoint *tap, 
 	}
 	if (count)
 		forward_frames(sw, &tap->ep, count);
-	return reads;
+	return state;
 }
 
 bool tap_drain(struct vde_switch *sw, struct tap_endpoint *tap)
 {
-	bool gone = false;
+	enum tap_state state = TAP_MORE;
 
-	for (int i = 0; i < BATCHES_A_TURN && !gone && !tap->ep.gone; i++)
-		if (tap_read_batch(sw, tap, &gone) == 0)
-			break;
-	return !gone;
+	for (int i = 0; i < BATCHES_A_TURN && state == TAP_MORE && !tap->ep.gone; i++)
+		state = tap_read_batch(sw, tap);
+	return state != TAP_GONE;
 }
 
 /* --- both ---------------------------------------------------------------------------------- */
