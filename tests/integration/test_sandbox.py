@@ -13,6 +13,7 @@ from vslib.frames import BROADCAST, mac, number_of, numbered
 from vslib.plugs import settle
 from vslib.proc import run, wait_until
 from vslib.sides import lacking, tool
+from vslib.switch import answers
 
 
 def landlock():
@@ -175,7 +176,7 @@ def test_relative_paths(lab, ours, files):
     os.mkdir(lab.path('data'))
     proc = lab.spawn([ours.program('vde_switch'), '-s', 'ctl', '-M', 'mgmt', '--allow-path', 'data'],
                      cwd=lab.dir, stdin=subprocess.PIPE)
-    wait_until(lambda: os.path.exists(lab.path('mgmt')), 5, proc.describe)
+    wait_until(lambda: answers(lab.path('mgmt')), 5, proc.describe)
     console = Console(lab.path('mgmt'))
     console.ok('capture/start data/x')
     console.ok(f'capture/start {lab.path("data/y")}')

@@ -470,8 +470,9 @@ def test_pidfile_in_the_foreground(lab, switch_side):
     """Written while it runs, removed at the end."""
     switch = lab.switch(switch_side, '-p', lab.path('pid'))
     if switch_side.ours:
-        with open(lab.path('pid'), encoding='ascii') as file:   # written when the sockets are there
-            assert int(wait_until(file.read, 5, 'its pid')) == switch.pid
+        # it is written when the sockets are there
+        wait_until(lambda: os.path.exists(lab.path('pid')) and os.path.getsize(lab.path('pid')))
+        assert int(open(lab.path('pid'), encoding='ascii').read()) == switch.pid
     switch.stop()
     assert not os.path.exists(lab.path('pid'))
 
