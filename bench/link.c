@@ -307,6 +307,9 @@ int link_room(struct link *l, struct link_batch *b, size_t len)
 {
 	int n, r = 0;
 
+	/* Before room is asked for: asking for the descriptor may take signals off the bell. */
+	if (l->mode.batch)
+		(void)link_fd(l);
 	if (!l->mode.borrow) {
 		b->count = batch_size(l);
 		r = batch_prepare(l, b);

@@ -7,6 +7,48 @@
 
 #define SIZE (1u << 18)
 
+/*
+ * What the switch does between two steps of the receiver: publishes a frame, and rings if need be, just
+ * before the receiver looks for the COUNTth time whether the ring is empty, or takes signals off the bell.
+ */
+static struct {
+	struct ring_peer *peer;
+	int at;
+	int count;
+} meddle;
+
+enum {
+	MEDDLE_NOT = 0,
+	MEDDLE_LOOK,
+	MEDDLE_TAKE,
+};
+
+static void meddle_now(int at)
+{
+	if (meddle.at != at || --meddle.count > 0)
+		return;
+	meddle.at = MEDDLE_NOT;
+	ring_peer_put_number(meddle.peer, 99, 60);
+	ring_peer_publish(meddle.peer);
+}
+
+bool __wrap_ring_consumer_empty(struct ring_consumer *c);
+bool __real_ring_consumer_empty(struct ring_consumer *c);
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
+ssize_t __real_preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags);
+
+bool __wrap_ring_consumer_empty(struct ring_consumer *c)
+{
+	meddle_now(MEDDLE_LOOK);
+	return __real_ring_consumer_empty(c);
+}
+
+ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off64_t offset, int flags)
+{
+	meddle_now(MEDDLE_TAKE);
+	return __real_preadv64v2(fd, iov, count, offset, flags);
+}
+
 static int setup(void **state)
 {
 	*state = ring_peer_new(VDE_RING_F_ALL, SIZE);
@@ -181,6 +223,56 @@ static void signal_for_nothing(void **state)
 	assert_false(readable(fd));
 }
 
+/* A frame comes at any step of falling asleep: it is told of, and nothing is left over after it. */
+static void meddled_with(void **state)
+{
+	static const struct {
+		int at, count;
+	} steps[] = { { MEDDLE_LOOK, 1 }, { MEDDLE_LOOK, 2 }, { MEDDLE_TAKE, 1 } };
+	struct ring_peer *peer = *state;
+	int fd = ring_rx_datafd(&peer->conn);
+
+	for (unsigned round = 0; round < 2 * ARRAY_SIZE(steps); round++) {
+		ring_peer_put_number(peer, round, 60);
+		ring_peer_publish(peer);
+		meddle.peer = peer;
+		meddle.at = steps[round % ARRAY_SIZE(steps)].at;
+		meddle.count = steps[round % ARRAY_SIZE(steps)].count;
+		expect(peer, round, 60);
+		assert_int_equal(meddle.at, MEDDLE_NOT);
+		assert_true(readable(fd));
+		expect(peer, 99, 60);
+		assert_false(readable(fd));
+	}
+	assert_false(atomic_load(&peer->conn.shared->rx.loose));
+}
+
+/* The same when signals cannot be counted, where one too many is allowed. */
+static void meddled_with_loosely(void **state)
+{
+	struct ring_peer *peer = *state;
+	int fd = ring_rx_datafd(&peer->conn);
+
+	assert_int_equal(io_set_nonblock(fd, true), 0);
+	atomic_store(&peer->conn.shared->rx.loose, true);
+	for (int count = 1; count < 3; count++)
+		for (int at = MEDDLE_LOOK; at <= MEDDLE_TAKE; at++) {
+			ring_peer_put_number(peer, 1, 60);
+			ring_peer_publish(peer);
+			meddle.peer = peer;
+			meddle.at = at;
+			meddle.count = count;
+			expect(peer, 1, 60);
+			meddle.at = MEDDLE_NOT;
+			if (!__real_ring_consumer_empty(&peer->conn.shared->rx.in)) {
+				assert_true(readable(fd));
+				expect(peer, 99, 60);
+			}
+			expect_nothing(peer);
+			assert_false(readable(fd));
+		}
+}
+
 /* --- the end -------------------------------------------------------------------------------- */
 
 /* What was there comes out first. The descriptor stays silent, as that of a datagram socket does. */
@@ -244,6 +336,35 @@ static void waiting(void **state)
 		assert_int_equal(pthread_join(thread, &result), 0);
 		assert_int_equal((intptr_t)result, round == 0 ? 77 : 0);
 	}
+}
+
+/*
+ * While one thread waits for the bell another one takes a frame that has not been rung for yet, and
+ * will not be then: the next one has to be.
+ */
+static void one_waits_one_takes(void **state)
+{
+	struct ring_peer *peer = *state;
+	struct ring_producer *p = &peer->server.out;
+	uint64_t deadline = clock_now() + 10 * NS_PER_SEC;
+	pthread_t thread;
+	void *result;
+	int r;
+
+	assert_int_equal(pthread_create(&thread, NULL, receive_one, peer), 0);
+	while (!atomic_load(&peer->conn.shared->rx.sleepers))
+		(void)sched_yield();
+	ring_peer_put_number(peer, 1, 60);
+	p->published = p->head;
+	atomic_store(&p->shared->head, p->head); /* and now it would look at the flag */
+	expect(peer, 1, 60);
+	ring_peer_put_number(peer, 2, 61);
+	ring_peer_publish(peer);
+	do
+		r = pthread_tryjoin_np(thread, &result);
+	while (r == EBUSY && clock_now() < deadline && sched_yield() == 0);
+	assert_int_equal(r, 0);
+	assert_int_equal((intptr_t)result, 61);
 }
 
 /* --- what is taken -------------------------------------------------------------------------- */
@@ -698,6 +819,65 @@ static void once_per_readiness(void **state)
 	assert_false(atomic_load(&peer->conn.shared->rx.loose));
 }
 
+struct rally {
+	struct ring_peer *peer;
+	atomic_uint received;
+	uint32_t sent;
+	atomic_bool stop;
+};
+
+static void idle(uint64_t rounds)
+{
+	for (; rounds > 0; rounds--)
+		__asm__ volatile("");
+}
+
+/* Two frames, the second one at any moment while the first is received; and then waits for both. */
+static void *rally_send(void *object)
+{
+	struct rally *rally = object;
+	uint64_t random = 7;
+
+	while (!atomic_load(&rally->stop)) {
+		for (int i = 0; i < 2; i++) {
+			ring_peer_put_number(rally->peer, rally->sent++, 60);
+			ring_peer_publish(rally->peer);
+			idle(test_random(&random) % 8192);
+		}
+		while (atomic_load(&rally->received) < rally->sent && !atomic_load(&rally->stop))
+			(void)sched_yield();
+	}
+	return NULL;
+}
+
+/* A signal that is lost, or one too many, shows at once: nobody sends until both frames were taken. */
+static void rally(void **state)
+{
+	struct ring_peer *peer = *state;
+	struct rally r = { .peer = peer };
+	struct pollfd p = { .fd = ring_rx_datafd(&peer->conn), .events = POLLIN };
+	uint64_t deadline = clock_now() + NS_PER_SEC / 4;
+	const char *fault = NULL;
+	uint8_t buf[64];
+	pthread_t thread;
+
+	assert_int_equal(io_set_nonblock(p.fd, true), 0);
+	assert_int_equal(pthread_create(&thread, NULL, rally_send, &r), 0);
+	while (!fault && clock_now() < deadline) {
+		/* spins, as sleeping would take longer than what is looked for */
+		for (int spins = 0; !readable(p.fd) && !fault; spins++)
+			if (spins > 1000 && poll(&p, 1, 5000) == 0)
+				fault = "a signal was lost";
+		if (!fault && ring_rx_recv(&peer->conn, buf, sizeof(buf)) != 60)
+			fault = "a signal for nothing";
+		atomic_fetch_add(&r.received, 1);
+	}
+	atomic_store(&r.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	if (fault)
+		fail_msg("%s, after %u frames", fault, r.received);
+}
+
 static void *answer_soon(void *object)
 {
 	struct ring_peer *peer = object;
@@ -744,9 +924,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(signal_on_its_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(signal_that_never_comes, setup, teardown),
 		cmocka_unit_test_setup_teardown(signal_for_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(meddled_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(meddled_with_loosely, setup, teardown),
 		cmocka_unit_test_setup_teardown(end, setup, teardown),
 		cmocka_unit_test_setup_teardown(nonsense, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_waits_one_takes, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(cut_for_recv, setup, teardown),
@@ -759,6 +942,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(dead_owner, setup, teardown),
 		cmocka_unit_test_setup_teardown(crowd, setup, teardown),
 		cmocka_unit_test_setup_teardown(once_per_readiness, setup, teardown),
+		cmocka_unit_test_setup_teardown(rally, setup, teardown),
 		cmocka_unit_test_setup_teardown(busy_poll, setup, teardown),
 	};
 

@@ -384,7 +384,7 @@ static void leave(struct ring_conn *c)
 {
 	struct ring_rx *rx = &c->shared->rx;
 	struct ring_consumer *in = &rx->in;
-	bool empty = !rx->cutting && in->tail == in->head && ring_consumer_empty(in);
+	bool empty = in->tail == in->head && ring_consumer_empty(in); /* nor are there pieces, then */
 
 	if (!rx->lent_count && (empty || in->tail - in->released >= in->size / 8))
 		release(c, in->tail);
