@@ -184,6 +184,11 @@ bool ring_wait_room(struct ring_producer *p, uint32_t len)
 	return false;
 }
 
+bool ring_room_asked(const struct ring_producer *p)
+{
+	return atomic_load(&p->shared->producer_waits) != 0;
+}
+
 bool ring_ring_again(struct ring_producer *p)
 {
 	producer_look(p);

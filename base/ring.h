@@ -154,6 +154,8 @@ bool ring_publish(struct ring_producer *p);
  * first). The consumer rings at its next ring_release(), be it for less than LEN: then ask again.
  */
 bool ring_wait_room(struct ring_producer *p, uint32_t len);
+/* True while the consumer has not answered that yet; for any thread. */
+bool ring_room_asked(const struct ring_producer *p);
 
 /*
  * A consumer has asked to be rung again (ring_ask()). True: it sleeps and there is something for it,

@@ -120,6 +120,44 @@ static void full(void **state)
 	assert_false(readable(fd));
 }
 
+/* Receiving does not swallow the news of room that a sender waits for. */
+static void full_and_receiving(void **state)
+{
+	struct ring_peer *peer = *state;
+	uint32_t n = fill(peer);
+	int fd = -1;
+
+	for (uint32_t i = 0; i < n; i++)
+		expect(peer, i, 1000);
+	ring_peer_release(peer);
+	fd = ring_rx_datafd(&peer->conn); /* asked for only now */
+	assert_true(readable(fd));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ring_rx_recv(&peer->conn, (uint8_t[64]){ 0 }, 64), -EAGAIN);
+		assert_true(readable(fd));
+	}
+	assert_int_equal(send_number(peer, n, 1000), 1000); /* it has tried again */
+	expect(peer, n, 1000);
+	assert_int_equal(ring_rx_recv(&peer->conn, (uint8_t[64]){ 0 }, 64), -EAGAIN);
+	assert_false(readable(fd));
+}
+
+/* One that never tries again is not kept awake for ever. */
+static void full_and_given_up(void **state)
+{
+	struct ring_peer *peer = *state;
+	int fd = ring_rx_datafd(&peer->conn), times = 0;
+	uint32_t n = fill(peer);
+
+	for (uint32_t i = 0; i < n; i++)
+		expect(peer, i, 1000);
+	ring_peer_release(peer);
+	while (readable(fd)) {
+		assert_int_equal(ring_rx_recv(&peer->conn, (uint8_t[64]){ 0 }, 64), -EAGAIN);
+		assert_true(++times < 100);
+	}
+}
+
 static uint64_t milliseconds_of_send(struct ring_peer *peer)
 {
 	uint64_t begin = clock_now();
@@ -506,6 +544,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(full, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_and_receiving, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_and_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(patience, setup, teardown),
 		cmocka_unit_test_setup_teardown(room_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(gone, setup, teardown),

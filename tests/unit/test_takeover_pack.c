@@ -38,7 +38,7 @@ static void packed_done(struct packed *packed)
 /* Few and small enough to wait in the socket all together. */
 static void pack(const struct vde_switch *sw, struct packed *packed)
 {
-	struct takeover_link from = { .deadline = clock_now() + NS_PER_SEC }, to = from;
+	struct takeover_link from = { .deadline = clock_now() + 60 * NS_PER_SEC }, to = from;
 	struct error error = { 0 };
 	int fds[2], size = 1 << 20;
 

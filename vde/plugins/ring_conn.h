@@ -55,6 +55,8 @@ struct ring_tx {
 	struct shared_lock lock;
 	struct ring_producer out;
 	atomic_bool gone;     /* the switch is */
+	/* Asked for room and has not tried again: how often the bell is rung once more. */
+	_Atomic unsigned asking;
 	bool choked;          /* the last frame was dropped: do not wait for the switch */
 	uint32_t max_plain;   /* bytes of the largest frame that is not a super-frame */
 	unsigned reserved;    /* room that is lent; the borrower has the lock */

@@ -21,8 +21,9 @@
  * (`told`, `sleepers`), none of this is done.
  *
  * Signals that say that there is room for sending cannot be counted; once they were asked for
- * (`loose`), settling takes everything off the bell and looks at the ring again. A program that
- * asks for that takes a descriptor that is readable in vain.
+ * (`loose`), settling takes everything off the bell and looks at the ring again. If there is room
+ * by now, and who asked for it has not tried again, one is put back. A program that asks for room takes a
+ * descriptor that is readable in vain.
  *
  * Lending. `lent` has what was taken while something was lent, in order; its room is given back up to the
  * first that is not back. When nothing is lent it is empty, and receiving does not touch it.
@@ -123,6 +124,20 @@ static void collect(struct ring_conn *c)
 	}
 }
 
+/* A signal for room that was taken off the bell may be what a sender waits for. */
+static void pass_on_room(struct ring_conn *c)
+{
+	struct ring_tx *tx = &c->shared->tx;
+	unsigned left = atomic_load(&tx->asking);
+	int saved = errno;
+
+	if (!left || ring_room_asked(&tx->out) || c->echo_fd < 0)
+		return;
+	atomic_compare_exchange_strong(&tx->asking, &left, left - 1);
+	(void)!write(c->echo_fd, "", 1);
+	errno = saved;
+}
+
 /* Takes everything off the bell. */
 static void hush(struct ring_conn *c)
 {
@@ -132,6 +147,8 @@ static void hush(struct ring_conn *c)
 	wake(rx);
 	n = bell_take(c, SIGNALS_MAX);
 	rx->owed -= MIN(n, rx->owed);
+	if (n > 0)
+		pass_on_room(c);
 }
 
 /* Falls asleep: false when the ring is not empty (any more). */

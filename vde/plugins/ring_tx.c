@@ -19,6 +19,7 @@
 #define NAP_YIELDS    4
 #define NAP_MIN       (20 * NS_PER_USEC)
 #define NAP_MAX       (1 * NS_PER_MSEC)
+#define ASK_ECHOES    64 /* a program that gives up sending is not kept awake for longer */
 #define ASKS_MAX      4 /* times that there was said to be room */
 #define MOVE_MAX      2048 /* bytes of a frame that is cheaper to move than room to waste */
 
@@ -43,6 +44,8 @@ static int tx_lock(struct ring_tx *tx)
 
 	if (r > 0)
 		tx_repair(tx);
+	if (r >= 0 && atomic_load_explicit(&tx->asking, memory_order_relaxed))
+		atomic_store(&tx->asking, 0);
 	return r == -EDEADLK ? -EBUSY : MIN(r, 0);
 }
 
@@ -94,10 +97,15 @@ static bool put_plain(struct ring_tx *tx, const void *data, size_t len)
 /* Asks to be rung when there is room; true: there is by now. */
 static bool has_room_or_asks(struct ring_conn *c, size_t len)
 {
-	if (!ring_wait_room(&c->shared->tx.out, record_len(len)))
-		return true;
-	atomic_store(&c->shared->rx.loose, true);
-	return false;
+	struct ring_tx *tx = &c->shared->tx;
+
+	atomic_store(&tx->asking, ASK_ECHOES); /* first: the answer may come at once */
+	if (ring_wait_room(&tx->out, record_len(len))) {
+		atomic_store(&c->shared->rx.loose, true);
+		return false;
+	}
+	atomic_store(&tx->asking, 0);
+	return true;
 }
 
 /* Sends if there is room: 1; 0 when the ring is full; with ASK the bell then rings some time. */
