@@ -35,6 +35,7 @@
 
 #define BATCHES_A_TURN 32
 #define BATCH_BYTES    (256 * 1024) /* of frames that are taken together */
+#define BATCH_RECORDS  1024	    /* the same, with records that are no frames */
 #define TRIM_INTERVAL  (2 * NS_PER_SEC)
 #define FEATURES       VDE_RING_F_ALL
 #define SPIN_LOOK      (100 * NS_PER_USEC) /* between two looks whether somebody wants the processor */
@@ -85,6 +86,8 @@ static struct plug_ring *plug_of(struct endpoint *ep)
 static void plug_trim(struct plug_ring *plug)
 {
 	(void)ring_punch(&plug->rp.in); /* not empty: at the next look */
+	if (ring_release(&plug->rp.in)) /* the plug wanted to write meanwhile, and waits */
+		ring_port_ring(&plug->rp);
 	(void)ring_producer_punch(&plug->rp.out);
 }
 
@@ -254,7 +257,7 @@ static unsigned plug_read_batch(struct vde_switch *sw, struct plug_ring *plug)
 	unsigned count = 0, records = 0;
 	size_t bytes = 0;
 
-	while (count < FORWARD_BATCH && bytes < BATCH_BYTES) {
+	while (count < FORWARD_BATCH && records < BATCH_RECORDS && bytes < BATCH_BYTES) {
 		const uint8_t *record;
 		uint32_t len;
 		uint16_t type;
