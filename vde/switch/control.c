@@ -531,7 +531,8 @@ int control_open(struct vde_switch *sw, struct error *error)
 		return error_set(error, ENOENT, "no group '%s'", sw->settings.group);
 	derive_modes(&sw->settings);
 	r = control_make_dir(control, sw->settings.dir, error);
-	for (int i = 0; r == 0 && i < NUM_DOORS; i++)
+	/* ctl last: who finds it finds the rings, too, and need not be content with less. */
+	for (int i = NUM_DOORS - 1; r == 0 && i >= 0; i--)
 		r = door_listen(&control->doors[i], error);
 	if (r < 0)
 		return r;

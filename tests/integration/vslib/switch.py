@@ -149,7 +149,8 @@ class Switch:
         try:
             wait_until(lambda: old.poll() is not None or new.poll() is not None, 10,
                        lambda: f'takeover: {old.describe()}\n{new.describe()}')
-            assert old.wait() == 0 and new.poll() is None, f'{old.describe()}\n{new.describe()}'
+            assert new.poll() is None, f'{old.describe()}\n{new.describe()}'
+            assert old.wait() == 0, f'{old.describe()}\n{new.describe()}'
             assert 'Sanitizer' not in old.output(), old.output()
         except BaseException:
             self.proc = old if old.poll() is None else new
