@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <pcap/pcap.h>
@@ -26,6 +28,8 @@
 struct end_pcap {
 	struct relay_end end;
 	pcap_t *pcap;
+	unsigned index; /* of the interface */
+	int links_fd;   /* tells of all changes of interfaces, rtnetlink(7) */
 };
 
 static int end_pcap_next(struct relay_end *end, struct relay_frame *ret)
@@ -58,11 +62,39 @@ static int end_pcap_send(struct relay_end *end, const struct relay_frame *frame)
 	return 0;
 }
 
+/*
+ * A packet socket tells only once that its interface went down, and nothing after that: the news may be
+ * spent on a frame that was sent, and the interface be deleted later.
+ */
+static int end_pcap_look(struct relay_end *end)
+{
+	struct end_pcap *p = container_of(end, struct end_pcap, end);
+	char ignored[64], name[IF_NAMESIZE];
+
+	while (recv(p->links_fd, ignored, sizeof(ignored), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+		;
+	if (if_indextoname(p->index, name))
+		return 0;
+	log_warning("%s: the interface is gone", end->title);
+	return -ENETDOWN;
+}
+
+static int watch_links(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	auto_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
 static void end_pcap_free(struct relay_end *end)
 {
 	struct end_pcap *p = container_of(end, struct end_pcap, end);
 
 	pcap_close(p->pcap);
+	(void)close(p->links_fd);
 	free(p);
 }
 
@@ -70,6 +102,7 @@ static const struct relay_end_class end_pcap_class = {
 	.name = "interface",
 	.next = end_pcap_next,
 	.send = end_pcap_send,
+	.look = end_pcap_look,
 	.free = end_pcap_free,
 };
 
@@ -138,11 +171,14 @@ static int keep_out_host(pcap_t *pcap, const char *name, const uint8_t mac[6], s
 int end_pcap_new(const char *name, struct relay_end **ret, struct error *error)
 {
 	CLEANUP(cleanup_pcap) pcap_t *pcap = NULL;
+	auto_close int links_fd = watch_links(); /* before it is looked for */
 	char text[PCAP_ERRBUF_SIZE] = "";
 	struct end_pcap *p;
 	uint8_t mac[6];
 	int r;
 
+	if (links_fd < 0)
+		return error_set_errno(error, -links_fd, "cannot watch the interface '%s'", name);
 	r = read_address(name, mac, error);
 	if (r < 0)
 		return r;
@@ -164,8 +200,10 @@ int end_pcap_new(const char *name, struct relay_end **ret, struct error *error)
 		.title = name,
 		.in_fd = pcap_get_selectable_fd(pcap),
 		.out_fd = pcap_get_selectable_fd(pcap),
-		.gone_fd = -1,
+		.gone_fd = links_fd,
 	};
+	p->index = if_nametoindex(name);
+	p->links_fd = TAKE_FD(links_fd);
 	p->pcap = TAKE_PTR(pcap);
 	*ret = &p->end;
 	return 0;

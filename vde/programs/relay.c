@@ -224,10 +224,18 @@ static void relay_gone_ready(struct loop *loop, void *object, int fd, uint32_t e
 {
 	struct relay_end *end = object;
 
+	int reason;
+
 	(void)fd;
 	(void)events;
-	loop_remove(loop, &end->gone_ref);
-	relay_end_input(end->relay, end);
+	if (!end->class->look) {
+		loop_remove(loop, &end->gone_ref);
+		relay_end_input(end->relay, end);
+		return;
+	}
+	reason = end->class->look(end);
+	if (reason < 0)
+		relay_end_gone(end->relay, end, reason);
 }
 
 void relay_end_input(struct relay *relay, struct relay_end *end)

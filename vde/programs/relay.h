@@ -58,6 +58,8 @@ struct relay_end_class {
 	 * become writable, negative errno when nothing can be sent ever again.
 	 */
 	int (*flush)(struct relay_end *end);
+	/* gone_fd is readable: reads it empty. 0: not gone, else why, negative errno. NULL: it is gone. */
+	int (*look)(struct relay_end *end);
 	/* Frees the end and what it owns. */
 	void (*free)(struct relay_end *end);
 };
@@ -75,7 +77,7 @@ struct relay_end {
 	const char *title; /* for messages; borrowed */
 	int in_fd;
 	int out_fd;  /* may be in_fd */
-	int gone_fd; /* readable when the end is gone; -1: none */
+	int gone_fd; /* readable when the end is gone, or when it should look(); -1: none */
 	uint64_t takes; /* features of the frames that it takes, VDE_RING_F_...; 0: complete ones */
 	bool room_by_input; /* that it has room again is told by in_fd being readable, not writable */
 	bool readable; /* the loop has said that in_fd is readable */
