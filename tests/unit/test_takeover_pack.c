@@ -253,6 +253,7 @@ static void addresses(void **state)
 
 	command(&f->old, "port/create 1");
 	f->old.macs->not_learned = 5;
+	f->old.macs->seed = 1; /* no addresses that wrap around the table: they may change places */
 	for (uint8_t i = 0; i < 40; i++)
 		assert_int_equal(mac_table_learn(f->old.macs, (uint8_t[]){ 2, 0, 0, 0, 0, i }, i % 2, 1,
 						 i, &old_port), MAC_NEW);
