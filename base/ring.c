@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #define GUARD_SPINS 100 /* then there is no room until the punch is over */
+#define ROOM_SHARE  4   /* who waits for room is woken for this part of the ring, not for less */
 #define PADS_MAX    64  /* passed over by one call: a peer that writes nothing else is not waited for */
 
 static uint32_t load(_Atomic uint32_t *word)
@@ -176,7 +177,7 @@ bool ring_wait_room(struct ring_producer *p, uint32_t len)
 {
 	uint32_t need = MIN(ring_record_size(len), p->size / 2);
 
-	(void)swap(&p->shared->producer_waits, 1);
+	(void)swap(&p->shared->producer_waits, MAX(need + padding(p, need), p->size / ROOM_SHARE));
 	producer_look(p);
 	if (!p->broken && (!has_room(p, need) || (p->guarded && load(&p->shared->punching))))
 		return true;
@@ -244,13 +245,25 @@ const void *ring_next_slowly(struct ring_consumer *c, uint32_t *ret_len, uint16_
 	return NULL;
 }
 
+/*
+ * The producer waits and has what it wants, as far as we know what it has written since; then it is not
+ * said to wait any more.
+ */
+static bool room_is_wanted(struct ring_consumer *c)
+{
+	uint32_t wanted = load(&c->shared->producer_waits);
+
+	return wanted && wanted <= c->size - (c->head - c->released) &&
+	       swap(&c->shared->producer_waits, 0);
+}
+
 bool ring_release_until(struct ring_consumer *c, uint32_t tail)
 {
 	if (c->released != tail) {
 		c->released = tail;
 		(void)swap(&c->shared->tail, tail);
 	}
-	return take_flag(&c->shared->producer_waits);
+	return room_is_wanted(c);
 }
 
 bool ring_release(struct ring_consumer *c)

@@ -48,7 +48,7 @@ struct ring_shared {
 	_Alignas(RING_LINE) _Atomic uint32_t tail; /* consumer: bytes taken */
 	_Atomic uint32_t punching;                 /* consumer: it gives memory back now */
 	_Alignas(RING_LINE) _Atomic uint32_t consumer_sleeps; /* ring when something comes */
-	_Atomic uint32_t producer_waits;                      /* ring when there is room */
+	_Atomic uint32_t producer_waits; /* bytes: ring when so much is free; 0: do not */
 };
 
 _Static_assert(offsetof(struct ring_shared, busy) == 4 &&
@@ -151,7 +151,8 @@ bool ring_publish(struct ring_producer *p);
 /*
  * Says that the producer, which has published everything, waits for room for LEN bytes (at most
  * ring_max_payload()). False: there is room by now, do not wait; or the ring is broken (look at that
- * first). The consumer rings at its next ring_release(), be it for less than LEN: then ask again.
+ * first). The consumer rings when there is room for LEN bytes and a good part of the ring is free (of a
+ * consumer that is somebody else's program it may be less: then ask again).
  */
 bool ring_wait_room(struct ring_producer *p, uint32_t len);
 /* True while the consumer has not answered that yet; for any thread. */
@@ -225,7 +226,7 @@ static inline void ring_consume(struct ring_consumer *c, uint32_t len)
 	c->tail += ring_record_size(len);
 }
 
-/* Frees the room of all consumed records. True: the producer waits for it, ring its doorbell. */
+/* Frees the room of all consumed records. True: the producer waits for that much, ring its doorbell. */
 bool ring_release(struct ring_consumer *c);
 
 /*

@@ -45,10 +45,17 @@ static void fake_close(struct vde_switch *sw, struct endpoint *ep)
 	fakes[ep->id]->ep = NULL;
 }
 
+static void fake_resume(struct vde_switch *sw, struct endpoint *ep)
+{
+	(void)sw;
+	fakes[ep->id]->resumed++;
+}
+
 static const struct endpoint_class fake_class = {
 	.module = "fake",
 	.transport = "fake",
 	.write = fake_write,
+	.resume = fake_resume,
 	.close = fake_close,
 };
 

@@ -19,8 +19,9 @@ struct fake {
 		size_t len;
 		uint8_t data[64]; /* the first bytes */
 	} frames[FAKE_FRAMES];
-	int takes;  /* frames it takes before it blocks; -1: any number */
-	int refuse; /* errno it answers with, once; 0: none */
+	int resumed; /* how often a hold has ended */
+	int takes;   /* frames it takes before it blocks; -1: any number */
+	int refuse;  /* errno it answers with, once; 0: none */
 };
 
 /* SW is zero or has settings of the test's; a loop and tables are made. */

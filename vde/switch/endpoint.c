@@ -51,29 +51,29 @@ static size_t queue_limit(const struct vde_switch *sw)
 	return MIN((size_t)sw->settings.queue_size, MAX(free_bytes / 2, (size_t)OUTQ_FRAME_MAX));
 }
 
-static void endpoint_enqueue(struct vde_switch *sw, struct endpoint *ep, const struct msghdr *msg,
-			     size_t len)
+static bool endpoint_push(struct vde_switch *sw, struct endpoint *ep, const struct msghdr *msg,
+			  size_t len, size_t limit)
 {
-	int r = outq_push(&ep->queue, &sw->chunks, queue_limit(sw), msg, len);
+	int r = outq_push(&ep->queue, &sw->chunks, limit, msg, len);
 
-	if (r < 0) {
+	if (r < 0)
 		endpoint_count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
-		return;
-	}
-	endpoint_count_out(ep, 1, len, 0);
-	endpoint_watch(ep, EPOLLIN | EPOLLOUT);
+	else if (!ep->class->queues)
+		endpoint_watch(ep, EPOLLIN | EPOLLOUT);
+	return r == 0;
+}
+
+bool endpoint_queue(struct vde_switch *sw, struct endpoint *ep, const struct msghdr *msg, size_t len)
+{
+	return endpoint_push(sw, ep, msg, len, queue_limit(sw));
 }
 
 void endpoint_requeue(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len)
 {
 	struct iovec iov = { (void *)frame, len };
 	const struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int r = outq_push(&ep->queue, &sw->chunks, SIZE_MAX, &msg, len);
 
-	if (r < 0)
-		endpoint_count_drop(ep, r == -ENOMEM ? DROP_NO_BUFFER : DROP_QUEUE_FULL);
-	else
-		endpoint_watch(ep, EPOLLIN | EPOLLOUT);
+	(void)endpoint_push(sw, ep, &msg, len, SIZE_MAX);
 }
 
 /* Gives the kernel what it takes of COUNT frames; returns how many are settled. */
@@ -104,10 +104,11 @@ void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *
 {
 	unsigned done = 0;
 
-	if (ep->queue.frames == 0)
-		done = endpoint_write_now(ep, msgs, count, false);
+	if (ep->class->queues || ep->queue.frames == 0)
+		done = endpoint_write_now(ep, msgs, count, ep->class->queues);
 	for (; done < count; done++)
-		endpoint_enqueue(sw, ep, &msgs[done].msg_hdr, msgs[done].msg_len);
+		if (endpoint_queue(sw, ep, &msgs[done].msg_hdr, msgs[done].msg_len))
+			endpoint_count_out(ep, 1, msgs[done].msg_len, 0);
 }
 
 void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len)
@@ -117,6 +118,12 @@ void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame
 			       .msg_len = (unsigned)len };
 
 	endpoint_write(sw, ep, &msg, 1);
+}
+
+void endpoint_queue_shrunk(struct vde_switch *sw, struct endpoint *ep)
+{
+	if (ep->queue.bytes <= ep->class->queue_mark / 2)
+		hold_end_by(sw, ep);
 }
 
 void endpoint_flush_queue(struct vde_switch *sw, struct endpoint *ep)
@@ -129,6 +136,7 @@ void endpoint_flush_queue(struct vde_switch *sw, struct endpoint *ep)
 		unsigned done = endpoint_write_now(ep, msgs, count, true);
 
 		outq_pop(&ep->queue, &sw->chunks, done);
+		endpoint_queue_shrunk(sw, ep);
 		if (done < count)
 			return;
 	}
@@ -204,6 +212,8 @@ void endpoint_close(struct vde_switch *sw, struct endpoint *ep)
 	loop_remove(sw->loop, &ep->data_ref);
 	loop_remove(sw->loop, &ep->control_ref);
 	outq_clear(&ep->queue, &sw->chunks);
+	hold_end(sw, ep);
+	hold_end_by(sw, ep);
 	endpoint_unlink(ep);
 	DEBUG(sw, EP_MINUS, "Port %02u FD %2d", ep->port->number, ep->id);
 	plugin_host_event(sw, DEBUG_EP_MINUS, (int)ep->port->number, ep->id);

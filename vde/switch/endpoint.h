@@ -7,6 +7,7 @@
 
 #include <sys/uio.h>
 
+#include "vde/switch/hold.h"
 #include "vde/switch/outq.h"
 #include "vde/switch/port.h"
 #include "wire/vde_control.h"
@@ -21,6 +22,14 @@ struct endpoint_class {
 	 * means that it would block. A negative errno is about the first one, which is dropped.
 	 */
 	int (*write)(struct endpoint *ep, struct mmsghdr *msgs, unsigned count);
+	/*
+	 * What waits in the queue is the class's affair: write() takes all frames, in order, counts them, and
+	 * has what the peer does not take yet queued (endpoint_queue()), in whatever form it likes.
+	 */
+	bool queues;
+	size_t queue_mark; /* bytes in the queue above which senders are held (hold.h) */
+	/* The endpoint is no longer held: it is to be read. NULL: it never is. */
+	void (*resume)(struct vde_switch *sw, struct endpoint *ep);
 	/*
 	 * Takes this batch's share (forward_share()) by itself; NULL: it is written by write(). What is
 	 * not taken is dropped and counted (endpoint_count_drop()).
@@ -55,6 +64,7 @@ struct endpoint {
 	char descr[VDE_CONTROL_DESCR_SIZE]; /* "": none */
 	char *path;        /* of its data socket in the switch directory, owned; NULL: none */
 	struct outq queue; /* what it did not take yet */
+	struct hold hold;
 	uint32_t max_in;   /* bytes of the largest frame that it may send; 0: the switch's */
 	uint32_t max_out;  /* and that it is sent, super-frames apart */
 	uint64_t takes;    /* VDE_RING_F_...: work that it takes along with frames; needs flush() */
@@ -83,6 +93,12 @@ int endpoint_new_id(const struct vde_switch *sw, int fd);
 /* Puts a frame that was queued (and counted) in another process at the end of the queue. */
 void endpoint_requeue(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
 
+/*
+ * Puts LEN bytes at the end of the queue, for a class that minds its queue itself. False: it is full; the
+ * drop is counted.
+ */
+bool endpoint_queue(struct vde_switch *sw, struct endpoint *ep, const struct msghdr *msg, size_t len);
+
 /* Detaches, closes, and frees after this batch. */
 void endpoint_close(struct vde_switch *sw, struct endpoint *ep);
 
@@ -99,6 +115,9 @@ void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame
 /* For flush(): what was taken, and what was not. */
 void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super);
 void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason);
+
+/* The queue is shorter: whoever is held because of it is read again if it is short enough. */
+void endpoint_queue_shrunk(struct vde_switch *sw, struct endpoint *ep);
 
 /* Writable again: empties the queue as far as possible. */
 void endpoint_flush_queue(struct vde_switch *sw, struct endpoint *ep);

@@ -303,7 +303,7 @@ static int destination(struct vde_switch *sw, const struct port *port, struct vl
 static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct vlan *vlan,
 			    const struct ether_info *info, unsigned index)
 {
-	const struct frame *frame = &sw->forward->frames[index];
+	struct frame *frame = &sw->forward->frames[index];
 	int to;
 
 	if (bpdu_is_link_local(info->dest) &&
@@ -318,6 +318,7 @@ static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct v
 		return;
 	}
 	count_in(&vlan->counters, frame);
+	frame->known = to >= 0;
 	if (to < 0)
 		flood(sw, vlan, ep->port->number, index);
 	else if ((unsigned)to != ep->port->number)
@@ -408,7 +409,7 @@ static int forward_put_work(struct forward *f, unsigned i, const uint8_t *data, 
 	frame->segments = work->segments;
 	frame->wire_bytes = work->wire_bytes;
 	frame->work = work->kind == OFFLOAD_PLAIN ? NULL : work;
-	frame->tagged = false;
+	frame->tagged = frame->known = false;
 	return 0;
 }
 
@@ -425,7 +426,7 @@ int forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len
 	frame->len = frame->wire_bytes = len;
 	frame->segments = 1;
 	frame->work = NULL;
-	frame->tagged = false;
+	frame->tagged = frame->known = false;
 	memcpy(frame->head, data, frame->head_len);
 	return 0;
 }
@@ -440,6 +441,8 @@ void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		forward_frame(sw, ep, i);
 	forward_flush(sw);
+	if (f->congested)
+		hold_begin(sw, ep, TAKE_PTR(f->congested));
 	forward_gc_arm(sw);
 }
 

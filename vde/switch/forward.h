@@ -27,6 +27,7 @@ struct frame {
 	struct offload_tag push;    /* what leaves on tagged ports when it came without */
 	uint16_t vlan;              /* where it belongs */
 	bool tagged;                /* it came with an 802.1Q tag */
+	bool known;                 /* it goes to one port, where its destination is */
 };
 
 /* The pieces that one frame was cut into, for all endpoints that do not take it whole. */
@@ -47,6 +48,7 @@ struct forward {
 	struct forward_cut cut;
 	uint8_t *scratch;       /* OUTQ_FRAME_MAX bytes for those who need a frame in one piece; owned */
 	struct endpoint *dirty; /* endpoints with a share of this batch */
+	struct endpoint *congested; /* one that did not take its share; NULL: there is none */
 	uint32_t mac_now;       /* s, of the MAC table */
 	struct {
 		bool valid;

@@ -119,12 +119,28 @@ static void flush_messages(struct vde_switch *sw, struct endpoint *ep)
 	endpoint_write(sw, ep, msgs, count);
 }
 
+/* Its queue is so long that who sends to it should wait. */
+static bool is_congested(const struct endpoint *ep)
+{
+	return ep->queue.bytes > ep->class->queue_mark;
+}
+
+static bool has_known(const struct forward *f, const struct endpoint *ep)
+{
+	for (unsigned i = 0; i < ep->num_pending; i++)
+		if (f->frames[ep->pending[i] & PENDING_INDEX].known)
+			return true;
+	return false;
+}
+
 static void flush_share(struct vde_switch *sw, struct endpoint *ep)
 {
 	if (!ep->gone && ep->class->flush)
 		ep->class->flush(sw, ep);
 	else if (!ep->gone)
 		flush_messages(sw, ep);
+	if (is_congested(ep) && has_known(sw->forward, ep))
+		sw->forward->congested = ep;
 	ep->num_pending = 0;
 }
 
@@ -195,6 +211,8 @@ static void deliver_cut(struct vde_switch *sw, struct endpoint *ep, const struct
 	cut_frame(sw->forward, frame);
 	while (from < sw->forward->cut.count && !ep->gone)
 		from += cut_messages(sw, ep, from, change);
+	if (frame->known && is_congested(ep))
+		sw->forward->congested = ep;
 }
 
 /* --- delivery --------------------------------------------------------------------------- */
@@ -264,7 +282,7 @@ void frame_set(struct frame *frame, uint8_t *data, uint32_t len)
 	frame->len = frame->wire_bytes = len;
 	frame->segments = 1;
 	frame->work = NULL;
-	frame->tagged = false;
+	frame->tagged = frame->known = false;
 }
 
 void forward_send(struct vde_switch *sw, struct port *port, const struct vlan *vlan,

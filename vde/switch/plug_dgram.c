@@ -172,6 +172,7 @@ static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
 const struct endpoint_class plug_dgram_class = {
 	.module = "unix prog",
 	.transport = "datagram",
+	.queue_mark = 256 * 1024,
 	.write = plug_write,
 	.close = plug_close,
 	.unpack = plug_unpack,

@@ -7,9 +7,11 @@
  * heads and decides, and the outputs copy the rest to where it goes; only then is the room in the
  * ring given back. So a frame from ring to ring is copied once.
  *
- * The switch always drains a plug's output. A plug that does not take its input loses its own frames
- * when its ring is full (DROP_QUEUE_FULL). What keeps both sides from system calls is that nobody
- * rings who is awake: the switch says that it sleeps on a ring only when it has found it empty.
+ * The switch always drains a plug's output. What a plug does not take in time waits in the endpoint's
+ * queue, as records of the ring, until the plug rings because it has made room; frames that come later go
+ * behind them. Only a full queue drops, and only this plug's frames (DROP_QUEUE_FULL). What keeps both
+ * sides from system calls is that nobody rings who is awake: the switch says that it sleeps on a ring only
+ * when it has found it empty.
  *
  * With --busy-poll the switch stays awake for a while after the last frame and looks at the ring at
  * each turn of the loop, so that neither side makes a system call to wake the other. It stops when the
@@ -149,27 +151,89 @@ static void plug_unlink_used(struct vde_switch *sw, struct plug_ring *plug)
 
 /* --- output ------------------------------------------------------------------------------ */
 
-/* Copies the pieces of one frame into the ring. False: it is full. */
-static bool plug_put(struct plug_ring *plug, const struct vnet_header *vnet,
-		     const struct iovec *iov, unsigned count, uint32_t len)
+/* A record's payload in pieces: what leads it, and the frame's. */
+struct record {
+	struct vde_ring_frame lead;
+	uint32_t len;
+	unsigned count; /* of the pieces */
+	struct iovec pieces[1 + FORWARD_PIECES];
+};
+
+/* The pieces of the frame are in R already, from the second on. */
+static void record_init(struct record *r, const struct vnet_header *vnet, unsigned count, uint32_t len)
 {
-	uint8_t *to = ring_reserve(&plug->rp.out, (uint32_t)sizeof(struct vde_ring_frame) + len);
-	struct vde_ring_frame lead = { .vnet = *vnet };
+	r->lead = (struct vde_ring_frame){ .vnet = *vnet };
+	r->pieces[0] = (struct iovec){ &r->lead, sizeof(r->lead) };
+	r->count = 1 + count;
+	r->len = (uint32_t)sizeof(r->lead) + len;
+}
+
+/* Copies the pieces of one record into the ring. False: it is full. */
+static bool plug_put(struct plug_ring *plug, const struct iovec *pieces, unsigned count, uint32_t len)
+{
+	uint8_t *to = ring_reserve(&plug->rp.out, len);
 
 	if (!to)
 		return false;
-	to = mempcpy(to, &lead, sizeof(lead));
 	for (unsigned i = 0; i < count; i++)
-		to = mempcpy(to, iov[i].iov_base, iov[i].iov_len);
-	ring_commit(&plug->rp.out, (uint32_t)sizeof(struct vde_ring_frame) + len, RING_FRAME);
+		to = mempcpy(to, pieces[i].iov_base, pieces[i].iov_len);
+	ring_commit(&plug->rp.out, len, RING_FRAME);
 	return true;
 }
 
-static void plug_publish(struct vde_switch *sw, struct plug_ring *plug)
+/* Into the ring, or behind what waits already. False: it was dropped, which is counted. */
+static bool plug_put_or_queue(struct plug_ring *plug, struct record *r)
 {
-	plug_used(sw, plug);
-	if (ring_publish(&plug->rp.out))
-		ring_port_ring(&plug->rp);
+	const struct msghdr msg = { .msg_iov = r->pieces, .msg_iovlen = r->count };
+
+	if (!plug->ep.queue.frames && plug_put(plug, r->pieces, r->count, r->len))
+		return true;
+	return endpoint_queue(plug->ep.sw, &plug->ep, &msg, r->len);
+}
+
+/* Moves what waits into the ring, as far as there is room. */
+static void plug_move_queue(struct plug_ring *plug)
+{
+	struct mmsghdr msgs[FORWARD_BATCH];
+	struct iovec iov[FORWARD_BATCH];
+	unsigned count, done;
+
+	do {
+		count = outq_peek(&plug->ep.queue, msgs, iov, FORWARD_BATCH);
+		for (done = 0; done < count && plug_put(plug, &iov[done], 1, msgs[done].msg_len); done++)
+			;
+		outq_pop(&plug->ep.queue, &plug->ep.sw->chunks, done);
+	} while (done > 0 && plug->ep.queue.frames);
+}
+
+/* Whether something waits for which there is no room; then the plug rings when it has made some. */
+static bool plug_waits_for_room(struct plug_ring *plug)
+{
+	struct mmsghdr first;
+	struct iovec iov;
+
+	return outq_peek(&plug->ep.queue, &first, &iov, 1) && !plug->rp.out.broken &&
+	       ring_wait_room(&plug->rp.out, first.msg_len);
+}
+
+/* Shows the plug what is there for it. */
+static void plug_publish(struct plug_ring *plug)
+{
+	plug_used(plug->ep.sw, plug);
+	do {
+		plug_move_queue(plug);
+		if (ring_publish(&plug->rp.out))
+			ring_port_ring(&plug->rp);
+	} while (plug->ep.queue.frames && !plug->rp.out.broken && !plug_waits_for_room(plug));
+}
+
+/* There may be room for what waits. */
+static void plug_go_on(struct plug_ring *plug)
+{
+	if (!plug->ep.queue.frames)
+		return;
+	plug_publish(plug);
+	endpoint_queue_shrunk(plug->ep.sw, &plug->ep);
 }
 
 static void plug_flush(struct vde_switch *sw, struct endpoint *ep)
@@ -177,25 +241,26 @@ static void plug_flush(struct vde_switch *sw, struct endpoint *ep)
 	struct plug_ring *plug = plug_of(ep);
 	uint64_t frames = 0, bytes = 0, super = 0;
 
+	if (ep->queue.frames)
+		plug_move_queue(plug);
 	for (unsigned i = 0; i < ep->num_pending; i++) {
-		struct iovec iov[FORWARD_PIECES];
 		bool tagged;
 		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
 		struct vnet_header vnet = forward_vnet(frame, tagged);
-		unsigned len, count = forward_pieces(frame, tagged, iov, &len);
+		struct record record;
+		unsigned len, count = forward_pieces(frame, tagged, record.pieces + 1, &len);
 
+		record_init(&record, &vnet, count, len);
 		if (len > ep->max_out && !frame->work) {
 			endpoint_count_drop(ep, DROP_OVERSIZE);
-		} else if (!plug_put(plug, &vnet, iov, count, len)) {
-			endpoint_count_drop(ep, DROP_QUEUE_FULL);
-		} else {
+		} else if (plug_put_or_queue(plug, &record)) {
 			frames += frame->segments;
 			bytes += frame->wire_bytes;
 			super += frame->segments > 1;
 		}
 	}
 	endpoint_count_out(ep, frames, bytes, super);
-	plug_publish(sw, plug);
+	plug_publish(plug);
 }
 
 /* Frames that are made for the endpoint: pieces of a super-frame, BPDUs, what plug-ins changed. */
@@ -203,13 +268,18 @@ static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
 {
 	static const struct vnet_header plain;
 	struct plug_ring *plug = plug_of(ep);
-	unsigned done = 0;
 
-	while (done < count && plug_put(plug, &plain, msgs[done].msg_hdr.msg_iov,
-					(unsigned)msgs[done].msg_hdr.msg_iovlen, msgs[done].msg_len))
-		done++;
-	plug_publish(ep->sw, plug);
-	return done ? (int)done : -ENOBUFS;
+	for (unsigned i = 0; i < count; i++) {
+		const struct msghdr *msg = &msgs[i].msg_hdr;
+		struct record record;
+
+		memcpy(record.pieces + 1, msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov));
+		record_init(&record, &plain, (unsigned)msg->msg_iovlen, msgs[i].msg_len);
+		if (plug_put_or_queue(plug, &record))
+			endpoint_count_out(ep, 1, msgs[i].msg_len, 0);
+	}
+	plug_publish(plug);
+	return (int)count;
 }
 
 static void plug_close(struct vde_switch *sw, struct endpoint *ep)
@@ -323,8 +393,11 @@ static bool plug_spins(const struct vde_switch *sw, const struct plug_ring *plug
 static void plug_drain(struct vde_switch *sw, struct plug_ring *plug)
 {
 	for (int i = 0; i < BATCHES_A_TURN; i++) {
-		unsigned count = plug_read_batch(sw, plug);
+		unsigned count;
 
+		if (plug->ep.hold.by)
+			return;
+		count = plug_read_batch(sw, plug);
 		if (plug->ep.gone)
 			return;
 		if (count) {
@@ -349,7 +422,13 @@ static void plug_again(struct loop *loop, struct loop_task *task)
 	struct plug_ring *plug = container_of(task, struct plug_ring, again);
 
 	(void)loop;
+	plug_go_on(plug);
 	plug_drain(plug->ep.sw, plug);
+}
+
+static void plug_resume_reading(struct vde_switch *sw, struct endpoint *ep)
+{
+	loop_task_add(sw->loop, &plug_of(ep)->again);
 }
 
 /* The plug rings when it has written, when it waits for its bell, and when it likes to. */
@@ -363,6 +442,7 @@ static void plug_bell(struct loop *loop, void *object, int fd, uint32_t events)
 		ring_port_hear(&plug->rp);
 	else if (events & (EPOLLHUP | EPOLLERR)) /* nobody has its end any more */
 		loop_remove(plug->ep.sw->loop, &plug->ep.data_ref);
+	plug_go_on(plug);
 	plug_used(plug->ep.sw, plug);
 	if (ring_ring_again(&plug->rp.out))
 		ring_port_ring(&plug->rp);
@@ -370,6 +450,16 @@ static void plug_bell(struct loop *loop, void *object, int fd, uint32_t events)
 }
 
 static const struct loop_class plug_bell_class = { "ring doorbell", plug_bell };
+
+/* What a plug wrote before it went: at most a ring full, if somebody still writes. */
+static void plug_drain_all(struct vde_switch *sw, struct plug_ring *plug)
+{
+	const uint32_t begin = plug->rp.in.tail;
+
+	while (!plug->ep.gone && plug->rp.in.tail - begin < plug->rp.in.size &&
+	       plug_read_batch(sw, plug))
+		;
+}
 
 static void plug_control(struct loop *loop, void *object, int fd, uint32_t events)
 {
@@ -379,7 +469,7 @@ static void plug_control(struct loop *loop, void *object, int fd, uint32_t event
 	(void)events;
 	if (!io_connection_ended(fd))
 		return;
-	plug_drain(plug->ep.sw, plug); /* what it wrote before it went */
+	plug_drain_all(plug->ep.sw, plug);
 	endpoint_close(plug->ep.sw, &plug->ep);
 }
 
@@ -606,6 +696,8 @@ static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
 const struct endpoint_class plug_ring_class = {
 	.module = "unix prog",
 	.transport = "ring",
+	.queues = true,
+	.resume = plug_resume_reading,
 	.write = plug_write,
 	.flush = plug_flush,
 	.close = plug_close,

@@ -71,6 +71,7 @@ void switch_done(struct vde_switch *sw)
 	console_free(sw);
 	control_close(sw);
 	plug_rings_free(sw);
+	holds_done(sw);
 	tap_buffers_free(sw);
 	plugin_host_free(sw);
 	capture_free(sw);

@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/option.h"
 #include "base/pool.h"
+#include "vde/switch/hold.h"
 #include "wire/ether.h"
 
 struct capture_set;
@@ -108,6 +109,7 @@ struct vde_switch {
 	struct forward *forward;
 	struct mac_table *macs;
 	struct pool chunks; /* of the output queues */
+	struct holds holds; /* of endpoints that are not read now */
 	struct control *control;
 	struct console_set *consoles;
 	struct dynamic_command *commands; /* of plug-ins, borrowed */

@@ -307,6 +307,14 @@ class Server:
             if chance.random() < 0.05:
                 time.sleep(chance.random() * 0.001)
 
+    def op_flood_two(self, conn, count, heads):
+        """Numbered frames of 1500 bytes, each to two places"""
+        handle = self.conns.get(conn)
+        for number in range(count):
+            for head in heads:
+                data = (bytes.fromhex(head) + struct.pack('>I', number)).ljust(1500, b'.')
+                self.checked(self.lib.send(handle, data, len(data), 0))
+
     def op_once_per_readiness(self, conn, last, timeout):
         """As QEMU receives: one vde_recv each time poll() says so, until the frame `last`.
 
