@@ -321,8 +321,10 @@ static void forward_in_vlan(struct vde_switch *sw, struct endpoint *ep, struct v
 	frame->known = to >= 0;
 	if (to < 0)
 		flood(sw, vlan, ep->port->number, index);
-	else if ((unsigned)to != ep->port->number)
-		deliver_in_vlan(sw, vlan, (unsigned)to, index);
+	if (to < 0 || (unsigned)to == ep->port->number)
+		return;
+	deliver_in_vlan(sw, vlan, (unsigned)to, index);
+	train_start(sw, ep, frame, vlan, sw->ports[to]);
 }
 
 /* A plug-in may change what comes in: it gets a copy, which then is the frame. */
@@ -427,7 +429,10 @@ int forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len
 	frame->segments = 1;
 	frame->work = NULL;
 	frame->tagged = frame->known = false;
-	memcpy(frame->head, data, frame->head_len);
+	if (frame->head_len == FORWARD_HEAD) /* a number that the compiler knows is worth much here */
+		memcpy(frame->head, data, FORWARD_HEAD);
+	else
+		memcpy(frame->head, data, frame->head_len);
 	return 0;
 }
 
@@ -439,7 +444,9 @@ void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
 	f->last.valid = false;
 	f->cut.frame = NULL;
 	for (unsigned i = 0; i < count; i++)
-		forward_frame(sw, ep, i);
+		if (!train_follow(f, ep, i))
+			forward_frame(sw, ep, i);
+	train_end(f, ep);
 	forward_flush(sw);
 	if (f->congested)
 		hold_begin(sw, ep, TAKE_PTR(f->congested));

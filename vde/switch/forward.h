@@ -56,6 +56,13 @@ struct forward {
 		int port; /* -1: to all */
 		uint8_t addresses[2 * ETHER_ADDR_SIZE];
 	} last; /* decision about the frame before, within a batch */
+	struct train {
+		const struct frame *first; /* NULL: there is none */
+		struct vlan *vlan;
+		struct port *to;
+		bool leaves_tagged;
+		uint64_t frames, bytes; /* that followed it, not counted yet */
+	} train; /* forward_train.c */
 	struct loop_timer gc;
 	struct log_limit conflicts; /* messages about addresses that may not move yet */
 };
@@ -81,9 +88,19 @@ int forward_put(struct forward *f, unsigned i, const uint8_t *data, uint32_t len
 /* COUNT frames that were put came from EP. */
 void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count);
 
-/* The share of EP in this batch, for the class's flush(): the I-th frame, and whether it is tagged. */
-const struct frame *forward_share(const struct forward *f, const struct endpoint *ep, unsigned i,
-				  bool *ret_tagged);
+/* A share has the frame's index, and whether it leaves with a tag. */
+#define FORWARD_TAGGED 0x40
+#define FORWARD_INDEX  0x3f
+_Static_assert(FORWARD_BATCH <= FORWARD_INDEX + 1, "a frame's index fits beside the flag");
+_Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
+
+/* The share of EP in this batch, for the class's flush(): the I-th frame, and whether it leaves tagged. */
+static inline const struct frame *forward_share(const struct forward *f, const struct endpoint *ep,
+						unsigned i, bool *ret_tagged)
+{
+	*ret_tagged = ep->pending[i] & FORWARD_TAGGED;
+	return &f->frames[ep->pending[i] & FORWARD_INDEX];
+}
 
 /* What happens to the frame's tag on the way out. */
 const struct offload_tag *forward_change(const struct frame *frame, bool leaves_tagged);

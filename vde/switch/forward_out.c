@@ -16,11 +16,6 @@
 #include "vde/switch/vlan.h"
 
 #define ADDRESSES_SIZE   (2 * ETHER_ADDR_SIZE)
-#define PENDING_TAGGED   0x40 /* the frame leaves with a tag */
-#define PENDING_INDEX    0x3f
-
-_Static_assert(FORWARD_BATCH <= PENDING_INDEX + 1, "a frame's index fits beside the flag");
-_Static_assert(FORWARD_BATCH <= sizeof(((struct endpoint *)0)->pending), "a share is a batch at most");
 
 static const struct offload_tag keep_tag = { .change = OFFLOAD_KEEP };
 static const struct offload_tag pop_tag = { .change = OFFLOAD_POP };
@@ -73,13 +68,6 @@ unsigned forward_pieces(const struct frame *frame, bool leaves_tagged,
 			   : plain_pieces(frame, change, iov);
 }
 
-const struct frame *forward_share(const struct forward *f, const struct endpoint *ep, unsigned i,
-				  bool *ret_tagged)
-{
-	*ret_tagged = ep->pending[i] & PENDING_TAGGED;
-	return &f->frames[ep->pending[i] & PENDING_INDEX];
-}
-
 uint8_t *frame_whole(struct forward *f, const struct frame *frame)
 {
 	if (frame->work) {
@@ -128,7 +116,7 @@ static bool is_congested(const struct endpoint *ep)
 static bool has_known(const struct forward *f, const struct endpoint *ep)
 {
 	for (unsigned i = 0; i < ep->num_pending; i++)
-		if (f->frames[ep->pending[i] & PENDING_INDEX].known)
+		if (f->frames[ep->pending[i] & FORWARD_INDEX].known)
 			return true;
 	return false;
 }
@@ -258,12 +246,7 @@ void forward_deliver(struct vde_switch *sw, struct port *port, unsigned index, b
 			offload_complete(frame->work); /* from here on it is plain, for everybody */
 			frame->work = NULL;
 		}
-		ep->pending[ep->num_pending++] = (uint8_t)(index | (tagged ? PENDING_TAGGED : 0));
-		if (ep->dirty)
-			continue;
-		ep->dirty = true;
-		ep->next_dirty = f->dirty;
-		f->dirty = ep;
+		forward_pend(f, ep, index, tagged);
 	}
 }
 

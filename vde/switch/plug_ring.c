@@ -191,6 +191,41 @@ static bool plug_put_or_queue(struct plug_ring *plug, struct record *r)
 	return endpoint_queue(plug->ep.sw, &plug->ep, &msg, r->len);
 }
 
+/* The most frequent case: nothing about the frame changes. False: the ring is full. */
+static bool plug_put_plain(struct plug_ring *plug, const struct frame *frame)
+{
+	uint32_t len = (uint32_t)sizeof(struct vde_ring_frame) + frame->len;
+	uint8_t *to = ring_reserve(&plug->rp.out, len);
+
+	if (!to)
+		return false;
+	memset(to, 0, sizeof(struct vde_ring_frame));
+	to += sizeof(struct vde_ring_frame);
+	if (frame->head_len == FORWARD_HEAD)
+		memcpy(to, frame->head, FORWARD_HEAD);
+	else
+		memcpy(to, frame->head, frame->head_len);
+	if (frame->len > frame->head_len)
+		memcpy(to + frame->head_len, frame->body, frame->len - frame->head_len);
+	ring_commit(&plug->rp.out, len, RING_FRAME);
+	return true;
+}
+
+/* Any frame, which leaves with or without a tag. False: it was dropped. */
+static bool plug_put_frame(struct plug_ring *plug, const struct frame *frame, bool tagged)
+{
+	struct vnet_header vnet = forward_vnet(frame, tagged);
+	struct record record;
+	unsigned len, count = forward_pieces(frame, tagged, record.pieces + 1, &len);
+
+	if (len > plug->ep.max_out && !frame->work) {
+		endpoint_count_drop(&plug->ep, DROP_OVERSIZE);
+		return false;
+	}
+	record_init(&record, &vnet, count, len);
+	return plug_put_or_queue(plug, &record);
+}
+
 /* Moves what waits into the ring, as far as there is room. */
 static void plug_move_queue(struct plug_ring *plug)
 {
@@ -246,18 +281,14 @@ static void plug_flush(struct vde_switch *sw, struct endpoint *ep)
 	for (unsigned i = 0; i < ep->num_pending; i++) {
 		bool tagged;
 		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
-		struct vnet_header vnet = forward_vnet(frame, tagged);
-		struct record record;
-		unsigned len, count = forward_pieces(frame, tagged, record.pieces + 1, &len);
+		bool plain = !frame->work && frame->tagged == tagged && frame->len <= ep->max_out &&
+			     !ep->queue.frames;
 
-		record_init(&record, &vnet, count, len);
-		if (len > ep->max_out && !frame->work) {
-			endpoint_count_drop(ep, DROP_OVERSIZE);
-		} else if (plug_put_or_queue(plug, &record)) {
-			frames += frame->segments;
-			bytes += frame->wire_bytes;
-			super += frame->segments > 1;
-		}
+		if (!(plain && plug_put_plain(plug, frame)) && !plug_put_frame(plug, frame, tagged))
+			continue;
+		frames += frame->segments;
+		bytes += frame->wire_bytes;
+		super += frame->segments > 1;
 	}
 	endpoint_count_out(ep, frames, bytes, super);
 	plug_publish(plug);
@@ -306,7 +337,7 @@ static void plug_notice(struct plug_ring *plug, const uint8_t *record, uint32_t 
 }
 
 /* Puts one record's frame into the batch; false: it is none, or is dropped. */
-static bool plug_put_frame(struct vde_switch *sw, struct plug_ring *plug, unsigned i,
+static bool plug_take_frame(struct vde_switch *sw, struct plug_ring *plug, unsigned i,
 			   const uint8_t *record, uint32_t len)
 {
 	struct cursor c = cursor_of(record, len);
@@ -340,7 +371,7 @@ static unsigned plug_read_batch(struct vde_switch *sw, struct plug_ring *plug)
 		records++;
 		bytes += len;
 		if (type == RING_FRAME)
-			count += plug_put_frame(sw, plug, count, record, len);
+			count += plug_take_frame(sw, plug, count, record, len);
 		else if (type == RING_NOTICE)
 			plug_notice(plug, record, len);
 	}

@@ -49,16 +49,6 @@ struct vlan *vlan_find(const struct vde_switch *sw, long long id)
 	return id >= 0 && id < VLAN_COUNT ? sw->vlans[id] : NULL;
 }
 
-bool vlan_has_port(const struct vlan *vlan, unsigned port)
-{
-	return port_set_has(vlan->untagged, port) || port_set_has(vlan->tagged, port);
-}
-
-bool vlan_is_tagged(const struct vlan *vlan, unsigned port)
-{
-	return !port_set_has(vlan->untagged, port);
-}
-
 /* --- sets ----------------------------------------------------------------------------- */
 
 static port_word **vlan_set(struct vlan *vlan, unsigned i)

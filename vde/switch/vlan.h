@@ -52,9 +52,16 @@ int vlan_del_port(struct vde_switch *sw, long long id, long long port);
 int vlan_set_untagged(struct vde_switch *sw, struct port *port, long long id);
 
 /* True when PORT is a member, tagged or not. */
-bool vlan_has_port(const struct vlan *vlan, unsigned port);
+static inline bool vlan_has_port(const struct vlan *vlan, unsigned port)
+{
+	return port_set_has(vlan->untagged, port) || port_set_has(vlan->tagged, port);
+}
+
 /* True when frames of this VLAN leave PORT with a tag. */
-bool vlan_is_tagged(const struct vlan *vlan, unsigned port);
+static inline bool vlan_is_tagged(const struct vlan *vlan, unsigned port)
+{
+	return !port_set_has(vlan->untagged, port);
+}
 
 enum port_state vlan_port_state(const struct vde_switch *sw, const struct vlan *vlan,
 				unsigned port);
