@@ -158,11 +158,9 @@ void *ring_reserve_slowly(struct ring_producer *p, uint32_t len)
 	return p->data + (p->head & (p->size - 1)) + RING_HEADER;
 }
 
-bool ring_publish(struct ring_producer *p)
+void ring_show(struct ring_producer *p)
 {
-	bool news = p->published != p->head;
-
-	if (news) {
+	if (p->published != p->head) {
 		p->published = p->head;
 		(void)swap(&p->shared->head, p->head);
 	}
@@ -170,7 +168,19 @@ bool ring_publish(struct ring_producer *p)
 		p->open = false;
 		atomic_store_explicit(&p->shared->busy, 0, memory_order_release);
 	}
+}
+
+bool ring_publish(struct ring_producer *p)
+{
+	bool news = p->published != p->head;
+
+	ring_show(p);
 	return news && take_flag(&p->shared->consumer_sleeps);
+}
+
+bool ring_consumer_sleeps(const struct ring_producer *p)
+{
+	return load(&p->shared->consumer_sleeps) != 0;
 }
 
 bool ring_wait_room(struct ring_producer *p, uint32_t len)

@@ -149,6 +149,13 @@ static inline void ring_commit(struct ring_producer *p, uint32_t len, enum ring_
 bool ring_publish(struct ring_producer *p);
 
 /*
+ * The same without waking anybody, for a producer that goes on: when it has enough, or nothing more, it calls
+ * ring_ring_again() if ring_consumer_sleeps().
+ */
+void ring_show(struct ring_producer *p);
+bool ring_consumer_sleeps(const struct ring_producer *p);
+
+/*
  * Says that the producer, which has published everything, waits for room for LEN bytes (at most
  * ring_max_payload()). False: there is room by now, do not wait; or the ring is broken (look at that
  * first). The consumer rings when there is room for LEN bytes and a good part of the ring is free (of a
@@ -159,8 +166,8 @@ bool ring_wait_room(struct ring_producer *p, uint32_t len);
 bool ring_room_asked(const struct ring_producer *p);
 
 /*
- * A consumer has asked to be rung again (ring_ask()). True: it sleeps and there is something for it,
- * ring its doorbell.
+ * For what was shown already, and for a consumer that has asked to be rung again (ring_ask()). True: it
+ * sleeps and there is something for it, ring its doorbell.
  */
 bool ring_ring_again(struct ring_producer *p);
 

@@ -79,20 +79,23 @@ static void not_for_long(void **state)
 		assert_int_equal(loop_run_once(n->sw.loop, 1000), 0);
 	assert_true(clock_now() - begin < 500 * NS_PER_MSEC);
 	assert_int_equal(n->a.resumed + n->c.resumed, 2);
-	/* Not again: not before b has taken everything. */
+	/* Not again: not before b has taken everything, or much. */
 	send_to(n, &n->a, 2, 1);
 	assert_null(n->a.ep->hold.by);
 	n->b.takes = 1;
 	endpoint_flush_queue(&n->sw, n->b.ep);
 	send_to(n, &n->a, 2, 1);
 	assert_null(n->a.ep->hold.by);
+	n->b.ep->queue.taken += 1 << 20;
+	send_to(n, &n->a, 2, 1);
+	assert_non_null(n->a.ep->hold.by);
 	n->b.takes = -1;
 	endpoint_flush_queue(&n->sw, n->b.ep);
 	n->b.takes = 0;
 	send_to(n, &n->a, 2, 1);
 	assert_non_null(n->a.ep->hold.by);
 	hold_end(&n->sw, n->a.ep);
-	assert_int_equal(n->a.resumed, 2);
+	assert_int_equal(n->a.resumed, 3);
 }
 
 static void they_go(void **state)

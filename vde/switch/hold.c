@@ -2,10 +2,12 @@
 /* There are as many holds as senders of stuck receivers: a list that is walked will do. */
 #include "vde/switch/hold.h"
 
+#include "base/clock.h"
 #include "vde/switch/endpoint.h"
 #include "vde/switch/switch.h"
 
-#define HOLD_TIME (2 * NS_PER_MSEC)
+#define HOLD_TIME  (2 * NS_PER_MSEC)
+#define HOLD_PRICE (1u << 20) /* bytes */
 
 /* Takes the endpoint at *AT off the list, and has it read. */
 static void hold_take_off(struct vde_switch *sw, struct endpoint **at)
@@ -28,7 +30,7 @@ static void holds_expire(struct loop *loop, struct loop_timer *timer)
 		struct hold *hold = &(*at)->hold;
 
 		if (hold->until <= now) {
-			hold->by->hold.impatient = true;
+			hold->by->hold.price = hold->by->queue.taken + HOLD_PRICE;
 			hold_take_off(sw, at);
 			continue;
 		}
@@ -42,9 +44,10 @@ static void holds_expire(struct loop *loop, struct loop_timer *timer)
 
 void hold_begin(struct vde_switch *sw, struct endpoint *ep, struct endpoint *by)
 {
-	uint64_t until = loop_now(sw->loop) + HOLD_TIME;
+	uint64_t until = clock_now() + HOLD_TIME; /* the turn may have lasted long already */
 
-	if (!ep->class->resume || ep->hold.by || ep->gone || by->gone || by->hold.impatient)
+	if (!ep->class->resume || ep->hold.by || ep->gone || by->gone ||
+	    by->queue.taken < by->hold.price)
 		return;
 	sw->holds.timer.fire = holds_expire;
 	if (!loop_timer_armed(&sw->holds.timer) &&
@@ -71,7 +74,7 @@ void hold_end_by(struct vde_switch *sw, struct endpoint *by)
 {
 	struct endpoint **at = &sw->holds.first;
 
-	by->hold.impatient = false;
+	by->hold.price = 0;
 	while (*at) {
 		if ((*at)->hold.by == by)
 			hold_take_off(sw, at);

@@ -9,9 +9,9 @@
  * made room, or for HOLD_TIME at most. Its own ring fills up meanwhile, and it waits as for a slow switch.
  *
  * What a slow or hostile receiver can do with that is bounded. Only who sends to it is held, others are
- * not; frames that are flooded hold nobody. A receiver that let HOLD_TIME pass is waited for no more
- * until it has emptied its queue: a hold costs it a full ring read in HOLD_TIME. Whoever reads more slowly
- * has its frames queued, and then dropped, as if there were no holds.
+ * not; frames that are flooded hold nobody. A receiver that let HOLD_TIME pass is waited for no more until
+ * it has taken HOLD_PRICE bytes from its queue, or all. Whoever reads less in that time has its frames queued,
+ * and then dropped, and its senders go on for most of the time.
  *
  * Only classes with resume() are held: the others' inputs have a kernel behind them which drops.
  */
@@ -26,8 +26,8 @@ struct vde_switch;
 struct hold {
 	struct endpoint *by; /* the receiver that is waited for; NULL: not held */
 	struct endpoint *next;
-	uint64_t until;  /* ns */
-	bool impatient;  /* as a receiver: nobody waits for it */
+	uint64_t until; /* ns */
+	uint64_t price; /* as a receiver: nobody waits for it before so many bytes left its queue */
 };
 
 /* Of the switch: those that are held. */

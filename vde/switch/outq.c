@@ -137,6 +137,7 @@ void outq_pop(struct outq *q, struct pool *chunks, unsigned count)
 
 		chunk->head += record_size(len);
 		q->bytes -= len;
+		q->taken += len;
 		q->frames--;
 		if (chunk->head == chunk->tail)
 			outq_drop_first_chunk(q, chunks);

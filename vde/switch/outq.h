@@ -19,6 +19,7 @@ struct outq {
 	struct outq_chunk *last;  /* frames are added here */
 	size_t bytes;             /* of all frames in it */
 	size_t frames;
+	uint64_t taken;           /* bytes of all frames that were taken so far */
 };
 
 /*

@@ -13,6 +13,9 @@
  * sides from system calls is that nobody rings who is awake: the switch says that it sleeps on a ring only
  * when it has found it empty.
  *
+ * A plug that sleeps is rung when all frames of a turn are in its ring, or a good part of the ring is full: not
+ * for the first of them, which on a machine with few processors would make it run at once, for a few frames.
+ *
  * With --busy-poll the switch stays awake for a while after the last frame and looks at the ring at
  * each turn of the loop, so that neither side makes a system call to wake the other. It stops when the
  * kernel takes the processor away from it: somebody else wants it.
@@ -39,6 +42,7 @@
 #define BATCHES_A_TURN 32
 #define BATCH_BYTES    (256 * 1024) /* of frames that are taken together */
 #define BATCH_RECORDS  1024	    /* the same, with records that are no frames */
+#define WAKE_SHARE     4   /* part of the ring that a plug which sleeps is rung for at once */
 #define TRIM_INTERVAL  (2 * NS_PER_SEC)
 #define FEATURES       VDE_RING_F_ALL
 #define SPIN_LOOK      (100 * NS_PER_USEC) /* between two looks whether somebody wants the processor */
@@ -48,6 +52,8 @@ struct plug_ring {
 	struct endpoint ep; /* first: it is what the switch knows */
 	struct ring_port rp;
 	struct loop_task again; /* more was there than a turn allows */
+	struct plug_ring *next_asleep; /* in the list of those to ring */
+	bool asleep;                   /* is in it */
 	struct plug_ring *next_used; /* in the list of those to trim */
 	bool used;                   /* is in it */
 	bool busy;                   /* was used since the last look */
@@ -58,6 +64,8 @@ struct plug_rings {
 	struct vde_switch *sw;
 	struct plug_ring *used;
 	struct loop_timer trim;
+	struct plug_ring *asleep; /* those to be rung at the end of the turn */
+	struct loop_task bells;
 	struct log_limit complaints;
 	long preempted;       /* involuntary context switches so far */
 	uint64_t look_again;  /* ns: when they are counted again */
@@ -75,6 +83,7 @@ void plug_rings_free(struct vde_switch *sw)
 	if (!sw->rings)
 		return;
 	loop_timer_cancel(sw->loop, &sw->rings->trim);
+	loop_task_cancel(sw->loop, &sw->rings->bells);
 	free(sw->rings);
 	sw->rings = NULL;
 }
@@ -251,14 +260,64 @@ static bool plug_waits_for_room(struct plug_ring *plug)
 	       ring_wait_room(&plug->rp.out, first.msg_len);
 }
 
+/* Rings those that sleep although there is something for them. */
+static void rings_ring(struct plug_rings *rings)
+{
+	struct plug_ring *plug;
+
+	while ((plug = rings->asleep)) {
+		rings->asleep = TAKE_PTR(plug->next_asleep);
+		plug->asleep = false;
+		if (ring_ring_again(&plug->rp.out))
+			ring_port_ring(&plug->rp);
+	}
+}
+
+static void rings_bells(struct loop *loop, struct loop_task *task)
+{
+	(void)loop;
+	rings_ring(container_of(task, struct plug_rings, bells));
+}
+
+/* The plug sleeps. It is rung at the end of the turn, or now if there is much for it. */
+static void plug_wake(struct plug_rings *rings, struct plug_ring *plug)
+{
+	struct ring_producer *out = &plug->rp.out;
+
+	if (ring_used(out) >= out->size / WAKE_SHARE) {
+		if (ring_ring_again(out))
+			ring_port_ring(&plug->rp);
+		return;
+	}
+	if (plug->asleep)
+		return;
+	plug->asleep = true;
+	plug->next_asleep = rings->asleep;
+	rings->asleep = plug;
+	rings->bells.run = rings_bells;
+	loop_task_add(plug->ep.sw->loop, &rings->bells);
+}
+
+static void plug_unlink_asleep(struct plug_rings *rings, struct plug_ring *plug)
+{
+	struct plug_ring **at = &rings->asleep;
+
+	while (*at && *at != plug)
+		at = &(*at)->next_asleep;
+	if (*at)
+		*at = plug->next_asleep;
+	plug->asleep = false;
+}
+
 /* Shows the plug what is there for it. */
 static void plug_publish(struct plug_ring *plug)
 {
 	plug_used(plug->ep.sw, plug);
 	do {
 		plug_move_queue(plug);
-		if (ring_publish(&plug->rp.out))
-			ring_port_ring(&plug->rp);
+		ring_show(&plug->rp.out);
+		if (ring_consumer_sleeps(&plug->rp.out))
+			plug_wake(plug->ep.sw->rings, plug);
 	} while (plug->ep.queue.frames && !plug->rp.out.broken && !plug_waits_for_room(plug));
 }
 
@@ -319,6 +378,7 @@ static void plug_close(struct vde_switch *sw, struct endpoint *ep)
 
 	loop_task_cancel(sw->loop, &plug->again);
 	plug_unlink_used(sw, plug);
+	plug_unlink_asleep(sw->rings, plug);
 	/* The descriptors are closed by endpoint_close(); memory and the rest go here. */
 	plug->rp.control_fd = plug->rp.bell_fd = -1;
 	ring_port_done(&plug->rp);
@@ -420,17 +480,17 @@ static bool plug_spins(const struct vde_switch *sw, const struct plug_ring *plug
 	return false;
 }
 
-/* Takes what is there, up to the share of a turn; then sleeps on the ring, or comes back. */
-static void plug_drain(struct vde_switch *sw, struct plug_ring *plug)
+/* Takes what is there, up to the share of a turn. True: it sleeps on the ring, or must not come back. */
+static bool plug_take_turn(struct vde_switch *sw, struct plug_ring *plug)
 {
 	for (int i = 0; i < BATCHES_A_TURN; i++) {
 		unsigned count;
 
 		if (plug->ep.hold.by)
-			return;
+			return true;
 		count = plug_read_batch(sw, plug);
 		if (plug->ep.gone)
-			return;
+			return true;
 		if (count) {
 			plug->spin_until = loop_now(sw->loop) +
 					   (uint64_t)sw->settings.busy_poll * NS_PER_USEC;
@@ -438,14 +498,21 @@ static void plug_drain(struct vde_switch *sw, struct plug_ring *plug)
 		}
 		if (plug->rp.in.broken || plug->rp.out.broken) {
 			plug_broken(sw, plug);
-			return;
+			return true;
 		}
 		if (plug_spins(sw, plug))
 			break;
 		if (ring_sleep(&plug->rp.in))
-			return;
+			return true;
 	}
-	loop_task_add(sw->loop, &plug->again);
+	return false;
+}
+
+static void plug_drain(struct vde_switch *sw, struct plug_ring *plug)
+{
+	if (!plug_take_turn(sw, plug))
+		loop_task_add(sw->loop, &plug->again);
+	rings_ring(sw->rings);
 }
 
 static void plug_again(struct loop *loop, struct loop_task *task)
