@@ -7,14 +7,8 @@
  * heads and decides, and the outputs copy the rest to where it goes; only then is the room in the
  * ring given back. So a frame from ring to ring is copied once.
  *
- * The switch always drains a plug's output. What a plug does not take in time waits in the endpoint's
- * queue, as records of the ring, until the plug rings because it has made room; frames that come later go
- * behind them. Only a full queue drops, and only this plug's frames (DROP_QUEUE_FULL). What keeps both
- * sides from system calls is that nobody rings who is awake: the switch says that it sleeps on a ring only
- * when it has found it empty.
- *
- * A plug that sleeps is rung when all frames of a turn are in its ring, or a good part of the ring is full: not
- * for the first of them, which on a machine with few processors would make it run at once, for a few frames.
+ * What keeps both sides from system calls is that nobody rings who is awake: the switch says that it sleeps
+ * on a ring only when it has found it empty. The way to the plug is told in plug_ring_out.c.
  *
  * With --busy-poll the switch stays awake for a while after the last frame and looks at the ring at
  * each turn of the loop, so that neither side makes a system call to wake the other. It stops when the
@@ -33,44 +27,18 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "vde/plug/ring_port.h"
 #include "vde/switch/control.h"
-#include "vde/switch/endpoint.h"
 #include "vde/switch/forward.h"
+#include "vde/switch/plug_ring_internal.h"
 #include "vde/switch/takeover_message.h"
 
 #define BATCHES_A_TURN 32
 #define BATCH_BYTES    (256 * 1024) /* of frames that are taken together */
 #define BATCH_RECORDS  1024	    /* the same, with records that are no frames */
-#define WAKE_SHARE     4   /* part of the ring that a plug which sleeps is rung for at once */
 #define TRIM_INTERVAL  (2 * NS_PER_SEC)
 #define FEATURES       VDE_RING_F_ALL
 #define SPIN_LOOK      (100 * NS_PER_USEC) /* between two looks whether somebody wants the processor */
 #define SPIN_REST      (20 * NS_PER_MSEC)  /* without spinning, when somebody does */
-
-struct plug_ring {
-	struct endpoint ep; /* first: it is what the switch knows */
-	struct ring_port rp;
-	struct loop_task again; /* more was there than a turn allows */
-	struct plug_ring *next_asleep; /* in the list of those to ring */
-	bool asleep;                   /* is in it */
-	struct plug_ring *next_used; /* in the list of those to trim */
-	bool used;                   /* is in it */
-	bool busy;                   /* was used since the last look */
-	uint64_t spin_until;         /* ns: with --busy-poll it is not slept on before */
-};
-
-struct plug_rings {
-	struct vde_switch *sw;
-	struct plug_ring *used;
-	struct loop_timer trim;
-	struct plug_ring *asleep; /* those to be rung at the end of the turn */
-	struct loop_task bells;
-	struct log_limit complaints;
-	long preempted;       /* involuntary context switches so far */
-	uint64_t look_again;  /* ns: when they are counted again */
-	uint64_t rest_until;  /* ns: no spinning before */
-};
 
 int plug_rings_new(struct vde_switch *sw)
 {
@@ -86,11 +54,6 @@ void plug_rings_free(struct vde_switch *sw)
 	loop_task_cancel(sw->loop, &sw->rings->bells);
 	free(sw->rings);
 	sw->rings = NULL;
-}
-
-static struct plug_ring *plug_of(struct endpoint *ep)
-{
-	return container_of(ep, struct plug_ring, ep);
 }
 
 /* --- memory ------------------------------------------------------------------------------ */
@@ -130,7 +93,7 @@ static void rings_trim(struct loop *loop, struct loop_timer *timer)
 		(void)loop_timer_set(loop, timer, loop_now(loop) + TRIM_INTERVAL);
 }
 
-static void plug_used(struct vde_switch *sw, struct plug_ring *plug)
+void plug_ring_used(struct vde_switch *sw, struct plug_ring *plug)
 {
 	struct plug_rings *rings = sw->rings;
 
@@ -158,227 +121,13 @@ static void plug_unlink_used(struct vde_switch *sw, struct plug_ring *plug)
 	plug->used = false;
 }
 
-/* --- output ------------------------------------------------------------------------------ */
-
-/* A record's payload in pieces: what leads it, and the frame's. */
-struct record {
-	struct vde_ring_frame lead;
-	uint32_t len;
-	unsigned count; /* of the pieces */
-	struct iovec pieces[1 + FORWARD_PIECES];
-};
-
-/* The pieces of the frame are in R already, from the second on. */
-static void record_init(struct record *r, const struct vnet_header *vnet, unsigned count, uint32_t len)
-{
-	r->lead = (struct vde_ring_frame){ .vnet = *vnet };
-	r->pieces[0] = (struct iovec){ &r->lead, sizeof(r->lead) };
-	r->count = 1 + count;
-	r->len = (uint32_t)sizeof(r->lead) + len;
-}
-
-/* Copies the pieces of one record into the ring. False: it is full. */
-static bool plug_put(struct plug_ring *plug, const struct iovec *pieces, unsigned count, uint32_t len)
-{
-	uint8_t *to = ring_reserve(&plug->rp.out, len);
-
-	if (!to)
-		return false;
-	for (unsigned i = 0; i < count; i++)
-		to = mempcpy(to, pieces[i].iov_base, pieces[i].iov_len);
-	ring_commit(&plug->rp.out, len, RING_FRAME);
-	return true;
-}
-
-/* Into the ring, or behind what waits already. False: it was dropped, which is counted. */
-static bool plug_put_or_queue(struct plug_ring *plug, struct record *r)
-{
-	const struct msghdr msg = { .msg_iov = r->pieces, .msg_iovlen = r->count };
-
-	if (!plug->ep.queue.frames && plug_put(plug, r->pieces, r->count, r->len))
-		return true;
-	return endpoint_queue(plug->ep.sw, &plug->ep, &msg, r->len);
-}
-
-/* The most frequent case: nothing about the frame changes. False: the ring is full. */
-static bool plug_put_plain(struct plug_ring *plug, const struct frame *frame)
-{
-	uint32_t len = (uint32_t)sizeof(struct vde_ring_frame) + frame->len;
-	uint8_t *to = ring_reserve(&plug->rp.out, len);
-
-	if (!to)
-		return false;
-	memset(to, 0, sizeof(struct vde_ring_frame));
-	to += sizeof(struct vde_ring_frame);
-	if (frame->head_len == FORWARD_HEAD)
-		memcpy(to, frame->head, FORWARD_HEAD);
-	else
-		memcpy(to, frame->head, frame->head_len);
-	if (frame->len > frame->head_len)
-		memcpy(to + frame->head_len, frame->body, frame->len - frame->head_len);
-	ring_commit(&plug->rp.out, len, RING_FRAME);
-	return true;
-}
-
-/* Any frame, which leaves with or without a tag. False: it was dropped. */
-static bool plug_put_frame(struct plug_ring *plug, const struct frame *frame, bool tagged)
-{
-	struct vnet_header vnet = forward_vnet(frame, tagged);
-	struct record record;
-	unsigned len, count = forward_pieces(frame, tagged, record.pieces + 1, &len);
-
-	if (len > plug->ep.max_out && !frame->work) {
-		endpoint_count_drop(&plug->ep, DROP_OVERSIZE);
-		return false;
-	}
-	record_init(&record, &vnet, count, len);
-	return plug_put_or_queue(plug, &record);
-}
-
-/* Moves what waits into the ring, as far as there is room. */
-static void plug_move_queue(struct plug_ring *plug)
-{
-	struct mmsghdr msgs[FORWARD_BATCH];
-	struct iovec iov[FORWARD_BATCH];
-	unsigned count, done;
-
-	do {
-		count = outq_peek(&plug->ep.queue, msgs, iov, FORWARD_BATCH);
-		for (done = 0; done < count && plug_put(plug, &iov[done], 1, msgs[done].msg_len); done++)
-			;
-		outq_pop(&plug->ep.queue, &plug->ep.sw->chunks, done);
-	} while (done > 0 && plug->ep.queue.frames);
-}
-
-/* Whether something waits for which there is no room; then the plug rings when it has made some. */
-static bool plug_waits_for_room(struct plug_ring *plug)
-{
-	struct mmsghdr first;
-	struct iovec iov;
-
-	return outq_peek(&plug->ep.queue, &first, &iov, 1) && !plug->rp.out.broken &&
-	       ring_wait_room(&plug->rp.out, first.msg_len);
-}
-
-/* Rings those that sleep although there is something for them. */
-static void rings_ring(struct plug_rings *rings)
-{
-	struct plug_ring *plug;
-
-	while ((plug = rings->asleep)) {
-		rings->asleep = TAKE_PTR(plug->next_asleep);
-		plug->asleep = false;
-		if (ring_ring_again(&plug->rp.out))
-			ring_port_ring(&plug->rp);
-	}
-}
-
-static void rings_bells(struct loop *loop, struct loop_task *task)
-{
-	(void)loop;
-	rings_ring(container_of(task, struct plug_rings, bells));
-}
-
-/* The plug sleeps. It is rung at the end of the turn, or now if there is much for it. */
-static void plug_wake(struct plug_rings *rings, struct plug_ring *plug)
-{
-	struct ring_producer *out = &plug->rp.out;
-
-	if (ring_used(out) >= out->size / WAKE_SHARE) {
-		if (ring_ring_again(out))
-			ring_port_ring(&plug->rp);
-		return;
-	}
-	if (plug->asleep)
-		return;
-	plug->asleep = true;
-	plug->next_asleep = rings->asleep;
-	rings->asleep = plug;
-	rings->bells.run = rings_bells;
-	loop_task_add(plug->ep.sw->loop, &rings->bells);
-}
-
-static void plug_unlink_asleep(struct plug_rings *rings, struct plug_ring *plug)
-{
-	struct plug_ring **at = &rings->asleep;
-
-	while (*at && *at != plug)
-		at = &(*at)->next_asleep;
-	if (*at)
-		*at = plug->next_asleep;
-	plug->asleep = false;
-}
-
-/* Shows the plug what is there for it. */
-static void plug_publish(struct plug_ring *plug)
-{
-	plug_used(plug->ep.sw, plug);
-	do {
-		plug_move_queue(plug);
-		ring_show(&plug->rp.out);
-		if (ring_consumer_sleeps(&plug->rp.out))
-			plug_wake(plug->ep.sw->rings, plug);
-	} while (plug->ep.queue.frames && !plug->rp.out.broken && !plug_waits_for_room(plug));
-}
-
-/* There may be room for what waits. */
-static void plug_go_on(struct plug_ring *plug)
-{
-	if (!plug->ep.queue.frames)
-		return;
-	plug_publish(plug);
-	endpoint_queue_shrunk(plug->ep.sw, &plug->ep);
-}
-
-static void plug_flush(struct vde_switch *sw, struct endpoint *ep)
-{
-	struct plug_ring *plug = plug_of(ep);
-	uint64_t frames = 0, bytes = 0, super = 0;
-
-	if (ep->queue.frames)
-		plug_move_queue(plug);
-	for (unsigned i = 0; i < ep->num_pending; i++) {
-		bool tagged;
-		const struct frame *frame = forward_share(sw->forward, ep, i, &tagged);
-		bool plain = !frame->work && frame->tagged == tagged && frame->len <= ep->max_out &&
-			     !ep->queue.frames;
-
-		if (!(plain && plug_put_plain(plug, frame)) && !plug_put_frame(plug, frame, tagged))
-			continue;
-		frames += frame->segments;
-		bytes += frame->wire_bytes;
-		super += frame->segments > 1;
-	}
-	endpoint_count_out(ep, frames, bytes, super);
-	plug_publish(plug);
-}
-
-/* Frames that are made for the endpoint: pieces of a super-frame, BPDUs, what plug-ins changed. */
-static int plug_write(struct endpoint *ep, struct mmsghdr *msgs, unsigned count)
-{
-	static const struct vnet_header plain;
-	struct plug_ring *plug = plug_of(ep);
-
-	for (unsigned i = 0; i < count; i++) {
-		const struct msghdr *msg = &msgs[i].msg_hdr;
-		struct record record;
-
-		memcpy(record.pieces + 1, msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov));
-		record_init(&record, &plain, (unsigned)msg->msg_iovlen, msgs[i].msg_len);
-		if (plug_put_or_queue(plug, &record))
-			endpoint_count_out(ep, 1, msgs[i].msg_len, 0);
-	}
-	plug_publish(plug);
-	return (int)count;
-}
-
 static void plug_close(struct vde_switch *sw, struct endpoint *ep)
 {
 	struct plug_ring *plug = plug_of(ep);
 
 	loop_task_cancel(sw->loop, &plug->again);
 	plug_unlink_used(sw, plug);
-	plug_unlink_asleep(sw->rings, plug);
+	plug_ring_unlink_asleep(plug);
 	/* The descriptors are closed by endpoint_close(); memory and the rest go here. */
 	plug->rp.control_fd = plug->rp.bell_fd = -1;
 	ring_port_done(&plug->rp);
@@ -512,7 +261,7 @@ static void plug_drain(struct vde_switch *sw, struct plug_ring *plug)
 {
 	if (!plug_take_turn(sw, plug))
 		loop_task_add(sw->loop, &plug->again);
-	rings_ring(sw->rings);
+	plug_rings_ring(sw->rings);
 }
 
 static void plug_again(struct loop *loop, struct loop_task *task)
@@ -520,7 +269,7 @@ static void plug_again(struct loop *loop, struct loop_task *task)
 	struct plug_ring *plug = container_of(task, struct plug_ring, again);
 
 	(void)loop;
-	plug_go_on(plug);
+	plug_ring_go_on(plug);
 	plug_drain(plug->ep.sw, plug);
 }
 
@@ -540,8 +289,8 @@ static void plug_bell(struct loop *loop, void *object, int fd, uint32_t events)
 		ring_port_hear(&plug->rp);
 	else if (events & (EPOLLHUP | EPOLLERR)) /* nobody has its end any more */
 		loop_remove(plug->ep.sw->loop, &plug->ep.data_ref);
-	plug_go_on(plug);
-	plug_used(plug->ep.sw, plug);
+	plug_ring_go_on(plug);
+	plug_ring_used(plug->ep.sw, plug);
 	if (ring_ring_again(&plug->rp.out))
 		ring_port_ring(&plug->rp);
 	plug_drain(plug->ep.sw, plug);
@@ -785,7 +534,7 @@ static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
 		cleanup_plug(&plug);
 		return r;
 	}
-	plug_used(sw, plug);
+	plug_ring_used(sw, plug);
 	loop_task_add(sw->loop, &plug->again);
 	*ret = &plug->ep;
 	return 0;
@@ -796,8 +545,8 @@ const struct endpoint_class plug_ring_class = {
 	.transport = "ring",
 	.queues = true,
 	.resume = plug_resume_reading,
-	.write = plug_write,
-	.flush = plug_flush,
+	.write = plug_ring_write,
+	.flush = plug_ring_flush,
 	.close = plug_close,
 	.pack = plug_pack,
 	.unpack = plug_unpack,
