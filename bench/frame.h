@@ -46,12 +46,13 @@ static inline void frame_station(uint8_t mac[6], uint8_t station)
 static inline void frame_make(void *buf, uint8_t from, uint8_t to, enum frame_kind kind,
 			      uint32_t number)
 {
-	struct load_frame f = { .type = htons(FRAME_TYPE), .kind = (uint16_t)kind,
-				.number = number };
+	struct load_frame *f = buf; /* packed: it may lie anywhere */
 
-	frame_station(f.dst, to);
-	frame_station(f.src, from);
-	memcpy(buf, &f, sizeof(f));
+	frame_station(f->dst, to);
+	frame_station(f->src, from);
+	f->type = htons(FRAME_TYPE);
+	f->kind = (uint16_t)kind;
+	f->number = number;
 }
 
 static inline uint32_t frame_sum(const uint8_t *at, size_t len, uint32_t sum)

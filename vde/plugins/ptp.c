@@ -593,13 +593,26 @@ static int ptp_send_super(struct ptp *p, const struct vde_frame *frame)
 
 static int ptp_send_any(struct ptp *p, const struct vde_frame *frame)
 {
-	const struct vnet_header vnet = super_from_program(&frame->vnet);
 	struct ptp_frame f = { .parts = { { frame->data, frame->len } }, .num_parts = 1,
 			       .len = (uint32_t)frame->len };
 
 	if (frame->len < PLUGIN_FRAME_MIN || frame->len > VNET_FRAME_MAX)
 		return 0;
-	return super_has_work(&vnet) ? ptp_send_super(p, frame) : ptp_send_frame(p, &f, false);
+	return super_is_work(&frame->vnet) ? ptp_send_super(p, frame) : ptp_send_frame(p, &f, false);
+}
+
+/* Plain frames for the ring of a peer that is there; for the first other one it is to be looked closer. */
+static unsigned ptp_send_run(struct ptp *p, const struct vde_frame *frames, unsigned count)
+{
+	unsigned n;
+
+	if (!p->ring_out || p->ring_state != PTP_RING_IN || p->leaving || p->ring.deaf ||
+	    p->unasked >= ASK_AFTER - 1)
+		return 0;
+	n = ring_end_put_run(&p->ring, frames, MIN(count, ASK_AFTER - 1 - p->unasked),
+			     p->ring.rp.max_frame);
+	p->unasked += n;
+	return n;
 }
 
 static int ptp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count)
@@ -610,8 +623,9 @@ static int ptp_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigne
 	count = MIN(count, (unsigned)INT_MAX);
 	(void)pthread_mutex_lock(&p->lock);
 	ring_set_begin(&p->rings);
-	while (done < count && ptp_send_any(p, &frames[done]) == 0)
-		done++;
+	do
+		done += ptp_send_run(p, frames + done, count - done);
+	while (done < count && ptp_send_any(p, &frames[done]) == 0 && ++done < count);
 	ring_set_settle(&p->rings);
 	(void)pthread_mutex_unlock(&p->lock);
 	return (int)done;

@@ -232,7 +232,11 @@ unsigned ptp_ring_take(struct ptp *p, struct plugin_sink *sink, bool *ret_gone)
 	struct vnet_header vnet;
 	const uint8_t *data;
 
-	while (!plugin_sink_full(sink) && (data = ring_end_next(&p->ring, &vnet, &len)) != NULL) {
+	for (;;) {
+		taken += ring_end_take_run(&p->ring, sink);
+		data = plugin_sink_full(sink) ? NULL : ring_end_next(&p->ring, &vnet, &len);
+		if (!data)
+			break;
 		deliver(p, data, len, &vnet, sink);
 		taken++;
 	}

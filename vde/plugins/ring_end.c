@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "vde/plugins/plugin.h"
+#include "vde/plugins/super.h"
 
 #define HEADER        ((uint32_t)sizeof(struct vde_ring_frame))
 #define WAIT_SLICE_MS 5   /* another thread may have heard the signal */
@@ -407,6 +407,74 @@ void ring_end_release(struct ring_end *e, bool now)
 		(void)ring_port_ring(&e->rp);
 }
 
+/* A plain frame's record is zero where it says what is to be done. */
+static bool is_plain_record(const uint8_t *record, uint32_t len, uint16_t type)
+{
+	uint16_t work;
+
+	_Static_assert(offsetof(struct vnet_header, gso_type) == 1, "flags and type are one word");
+	if (type != RING_FRAME || len < HEADER + PLUGIN_FRAME_MIN)
+		return false;
+	memcpy(&work, record, sizeof(work));
+	return work == 0;
+}
+
+unsigned ring_end_take_run(struct ring_end *e, struct plugin_sink *sink)
+{
+	struct ring_consumer *in = &e->rp.in;
+	const uint8_t *record;
+	unsigned n = 0;
+	uint32_t len;
+	uint16_t type;
+
+	while (!plugin_sink_full(sink) && (record = ring_next(in, &len, &type)) != NULL &&
+	       is_plain_record(record, len, type)) {
+		struct vde_frame *frame = &sink->frames[sink->done];
+
+		if (len - HEADER > frame->len)
+			break;
+		memcpy(frame->data, record + HEADER, len - HEADER);
+		plugin_sink_done(sink, len - HEADER, NULL);
+		ring_consume(in, len);
+		n++;
+	}
+	return n;
+}
+
+/* Its records are to be published. */
+static void note_written(struct ring_end *e)
+{
+	e->stalled = false;
+	if (e->written)
+		return;
+	e->written = true;
+	e->next_written = e->set->written;
+	e->set->written = e;
+}
+
+unsigned ring_end_put_run(struct ring_end *e, const struct vde_frame *frames, unsigned count,
+			  uint32_t max)
+{
+	unsigned n;
+
+	for (n = 0; n < count; n++) {
+		const struct vde_frame *frame = &frames[n];
+		uint8_t *to;
+
+		if (super_is_work(&frame->vnet) || frame->len < PLUGIN_FRAME_MIN || frame->len > max)
+			break;
+		to = ring_reserve(&e->rp.out, HEADER + (uint32_t)frame->len);
+		if (!to)
+			break;
+		memset(to, 0, HEADER);
+		memcpy(to + HEADER, frame->data, frame->len);
+		ring_commit(&e->rp.out, HEADER + (uint32_t)frame->len, RING_FRAME);
+	}
+	if (n > 0)
+		note_written(e);
+	return n;
+}
+
 bool ring_end_put(struct ring_end *e, const struct vnet_header *vnet, const struct iovec *iov,
 		  unsigned count, uint32_t len)
 {
@@ -421,12 +489,7 @@ bool ring_end_put(struct ring_end *e, const struct vnet_header *vnet, const stru
 	for (unsigned i = 0; i < count; i++)
 		to = mempcpy(to, iov[i].iov_base, iov[i].iov_len);
 	ring_commit(&e->rp.out, HEADER + len, RING_FRAME);
-	e->stalled = false;
-	if (!e->written) {
-		e->written = true;
-		e->next_written = e->set->written;
-		e->set->written = e;
-	}
+	note_written(e);
 	return true;
 }
 

@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 
 #include "vde/plug/ring_port.h"
+#include "vde/plugins/plugin.h"
 
 struct ring_end {
 	struct ring_port rp;
@@ -131,6 +132,15 @@ void ring_end_leave(struct ring_end *e);
  */
 bool ring_end_put(struct ring_end *e, const struct vnet_header *vnet, const struct iovec *iov,
 		  unsigned count, uint32_t len);
+
+/*
+ * Runs of plain frames, of which a batch mostly consists: written from, or copied to, the frames of a program.
+ * They end at the first frame that is something else, has no place, or is longer than MAX (not written) or
+ * than its buffer (not taken). How many it was.
+ */
+unsigned ring_end_put_run(struct ring_end *e, const struct vde_frame *frames, unsigned count,
+			  uint32_t max);
+unsigned ring_end_take_run(struct ring_end *e, struct plugin_sink *sink);
 
 /* True when no frame of LEN bytes will ever fit. */
 bool ring_end_too_long(const struct ring_end *e, uint32_t len);

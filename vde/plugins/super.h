@@ -22,6 +22,12 @@ static inline bool super_has_work(const struct vnet_header *vnet)
 	return (vnet->flags & VNET_NEEDS_CSUM) || vnet->gso_type != VNET_GSO_NONE;
 }
 
+/* The same of a program's frame. */
+static inline bool super_is_work(const struct vde_vnet *vnet)
+{
+	return (vnet->flags & VDE_VNET_NEEDS_CSUM) || vnet->gso_type != VDE_VNET_GSO_NONE;
+}
+
 struct vnet_header super_from_program(const struct vde_vnet *vnet);
 
 /* Gives the host OF, which may be completed by that. SINK is not full, and REST not active. */
