@@ -128,7 +128,7 @@ static int try_send(struct ring_conn *c, const void *buf, size_t len, bool ask)
 
 static void nap(unsigned times)
 {
-	uint64_t ns = NAP_MIN << MIN(times, 16u);
+	uint64_t ns = NAP_MIN << MIN(times - NAP_YIELDS, 16u);
 	struct timespec ts = { .tv_nsec = (long)MIN(ns, NAP_MAX) };
 
 	if (times < NAP_YIELDS)
