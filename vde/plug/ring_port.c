@@ -621,15 +621,17 @@ int ring_port_ring(const struct ring_port *rp)
 }
 
 /* What the peer writes faster than it is read stays, and makes the next wait end at once. */
-void ring_port_hear(const struct ring_port *rp)
+bool ring_port_hear(const struct ring_port *rp)
 {
 	char signals[BELL_READ];
 	struct iovec iov = { .iov_base = signals, .iov_len = sizeof(signals) };
 	struct pollfd pollfd = { .fd = rp->bell_fd, .events = POLLIN };
 	int saved = errno;
+	ssize_t n = preadv2(rp->bell_fd, &iov, 1, -1, RWF_NOWAIT);
 
-	if (preadv2(rp->bell_fd, &iov, 1, -1, RWF_NOWAIT) < 0 && errno != EAGAIN &&
-	    errno != EBADF && poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLIN))
-		(void)!read(rp->bell_fd, signals, sizeof(signals));
+	if (n < 0 && errno != EAGAIN && errno != EBADF && poll(&pollfd, 1, 0) > 0 &&
+	    (pollfd.revents & POLLIN))
+		n = read(rp->bell_fd, signals, sizeof(signals));
 	errno = saved;
+	return n == (ssize_t)sizeof(signals);
 }

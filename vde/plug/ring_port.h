@@ -121,6 +121,6 @@ int ring_port_ring(const struct ring_port *rp);
 
 /*
  * Takes the signals off our doorbell without blocking, whatever the peer did to its end: up to 4096 at
- * once, so a peer that rings without end cannot keep us here. Keeps errno.
+ * once, so a peer that rings without end cannot keep us here. True: there may be more. Keeps errno.
  */
-void ring_port_hear(const struct ring_port *rp);
+bool ring_port_hear(const struct ring_port *rp);

@@ -218,7 +218,7 @@ static void look_for_room(struct ring_end *e)
 static void hear(struct ring_end *e)
 {
 	unring(e);
-	ring_port_hear(&e->rp);
+	(void)ring_port_hear(&e->rp);
 	look_for_room(e);
 }
 

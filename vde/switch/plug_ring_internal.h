@@ -15,6 +15,7 @@ struct plug_ring {
 	struct plug_ring *next_used; /* in the list of those to trim */
 	bool used;                   /* is in it */
 	bool busy;                   /* was used since the last look */
+	uint64_t heard;              /* ns: when the signals were last taken off its bell */
 	uint64_t spin_until;         /* ns: with --busy-poll it is not slept on before */
 };
 
