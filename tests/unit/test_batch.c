@@ -290,8 +290,11 @@ static void transmit_full(void **state)
 	n = batch_send((VDECONN *)fake, frames, ARRAY_SIZE(frames));
 	assert_in_range(n, 1, ARRAY_SIZE(frames) - 1);
 	assert_int_equal(batch_send((VDECONN *)fake, frames, 1), 0);
+	assert_int_equal(batch_tx_get((VDECONN *)fake, frames, 2, 100), 2); /* room of the library's */
+	assert_int_equal(batch_tx_commit((VDECONN *)fake, frames, 2), 0);
 	for (int i = 0; i < n; i++)
 		expect(fake, 0, sizeof(data));
+	frames[0] = (struct vde_frame){ .data = data, .len = sizeof(data) };
 	assert_int_equal(batch_send((VDECONN *)fake, frames, 1), 1);
 	expect(fake, 0, sizeof(data));
 	(void)close(fake->peer_fd);

@@ -500,7 +500,7 @@ int batch_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigned coun
 	r = count ? send_locked(conn, b, frames, count, native) : 0;
 	b->tx_count = 0;
 	shared_lock_drop(&b->tx_lock);
-	return r < 0 ? r : (int)count; /* the rest was dropped: its room is given back */
+	return r; /* what was not taken is lost: its room is given back */
 }
 
 int batch_busy_poll(VDECONN *conn, unsigned usec)

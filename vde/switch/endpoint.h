@@ -116,7 +116,7 @@ void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame
 void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super);
 void endpoint_count_drop(struct endpoint *ep, enum drop_reason reason);
 
-/* The queue is shorter: whoever is held because of it is read again if it is short enough. */
+/* The queue may be shorter: whoever is held because of it is read again if it is short enough. */
 void endpoint_queue_shrunk(struct vde_switch *sw, struct endpoint *ep);
 
 /* Writable again: empties the queue as far as possible. */

@@ -172,14 +172,13 @@ static void plug_publish(struct plug_ring *plug)
 		if (ring_consumer_sleeps(&plug->rp.out))
 			plug_wake(plug->ep.sw->rings, plug);
 	} while (plug->ep.queue.frames && !plug->rp.out.broken && !plug_waits_for_room(plug));
+	endpoint_queue_shrunk(plug->ep.sw, &plug->ep);
 }
 
 void plug_ring_go_on(struct plug_ring *plug)
 {
-	if (!plug->ep.queue.frames)
-		return;
-	plug_publish(plug);
-	endpoint_queue_shrunk(plug->ep.sw, &plug->ep);
+	if (plug->ep.queue.frames)
+		plug_publish(plug);
 }
 
 void plug_ring_flush(struct vde_switch *sw, struct endpoint *ep)
