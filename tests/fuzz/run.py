@@ -48,8 +48,8 @@ def attempt(name, what, arguments, limit):
     return False, f"{name:16} {what:8} FAILED, status {done.returncode}\n{output[-6000:]}"
 
 
-def fuzz(name, seconds):
-    """Both parts of a target."""
+def fuzz(name, seconds, seed):
+    """Both parts of a target. With SEED 0 each run looks elsewhere."""
     seeds = HERE / "corpus" / name
     files = sorted(str(path) for path in seeds.glob("*")) if seeds.is_dir() else []
     if not files:
@@ -58,8 +58,9 @@ def fuzz(name, seconds):
     grown.mkdir(parents=True, exist_ok=True)
     results = [attempt(name, "corpus", files, 120)]
     if seconds:
-        results.append(attempt(name, "fuzzing", [f"-max_total_time={seconds}", "-max_len=16384",
-                                                 "-print_final_stats=1", grown, seeds],
+        results.append(attempt(name, "fuzzing", [f"-max_total_time={seconds}", f"-seed={seed}",
+                                                 "-max_len=16384", "-print_final_stats=1", grown,
+                                                 seeds],
                                seconds + 60))
     return results
 
@@ -67,6 +68,7 @@ def fuzz(name, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=5, help="for each target (default 5)")
+    parser.add_argument("--seed", type=int, default=0, help="of the mutations (default: by chance)")
     parser.add_argument("target", nargs="*", help="X of fuzz_X.c (default: all)")
     arguments = parser.parse_args()
     names = arguments.target or sorted(path.stem[len("fuzz_"):] for path in HERE.glob("fuzz_*.c"))
@@ -77,7 +79,8 @@ def main():
         sys.exit(1)
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for results in pool.map(lambda name: fuzz(name, arguments.seconds), names):
+        for results in pool.map(lambda name: fuzz(name, arguments.seconds, arguments.seed),
+                                names):
             for good, text in results:
                 print(text, flush=True)
                 passed += good

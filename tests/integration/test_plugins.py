@@ -650,11 +650,14 @@ def test_macvtap(lab):
     ("cmd://sh 'x", 'quote is not closed'), ('seqpacket://x', 'not a descriptor'),
     ('seqpacket://77', '77 is not open'), ('macvtap://lo', 'not a macvtap'),
     ('hub:///nonexistent/hub', 'nonexistent'), ('hub:///tmp[mode=9]', 'octal'),
-    ('hub:///tmp', 'exists'), ('ptp:///etc/passwd', 'not a socket'),
+    ('hub://{dir}', 'exists'), ('ptp://{file}', 'not a socket'),
     ('tap://a-name-that-is-too-long', 'too long')])
 def test_sentences(lab, vnl, words):
     """A failed open says why, in words that name the cause."""
-    said = sentence(lab, vnl)
+    file = lab.path('a-file')
+    with open(file, 'w', encoding='ascii'):
+        pass
+    said = sentence(lab, vnl.format(dir=lab.dir, file=file))
     assert re.search(words, said), said
 
 

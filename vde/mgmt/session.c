@@ -77,12 +77,12 @@ static bool begins(const char *text, size_t len, const char *word)
 	return len >= word_len && memcmp(text, word, word_len) == 0;
 }
 
-/* The length of a prompt that ends at the first `$ ` of this line, or 0. */
+/* The length of a prompt, which is text, that ends at the first `$ ` of this line, or 0. */
 static size_t learn_prompt(struct mgmt_session *s, const char *text, size_t len)
 {
 	size_t most = MIN(len, sizeof(s->prompt) - 1);
 
-	for (size_t i = 0; i < most && text[i] != '\n'; i++) {
+	for (size_t i = 0; i < most && text[i] != '\n' && text[i] != '\0'; i++) {
 		if (text[i] != ' ' || !i || text[i - 1] != '$')
 			continue;
 		memcpy(s->prompt, text, i + 1);
