@@ -536,7 +536,10 @@ static int plug_unpack_rings(struct vde_switch *sw, const struct endpoint *commo
 	return r == 0 ? plug_watch(sw, plug) : r;
 }
 
-/* Whatever the plug has written, or said about sleeping, meanwhile: the first turn looks. */
+/*
+ * Whatever the plug has written, or said about sleeping, meanwhile: the first turn looks. So it does for frames
+ * that the other process has shown to a plug that it did not come to ring.
+ */
 static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
 		       struct takeover_message *m, struct endpoint **ret)
 {
@@ -553,6 +556,7 @@ static int plug_unpack(struct vde_switch *sw, const struct endpoint *common,
 		return r;
 	}
 	plug_ring_used(sw, plug);
+	plug_ring_wake_later(sw, plug);
 	loop_task_add(sw->loop, &plug->again);
 	*ret = &plug->ep;
 	return 0;

@@ -49,5 +49,8 @@ void plug_ring_go_on(struct plug_ring *plug);
 /* Rings those that sleep although there is something for them. */
 void plug_rings_ring(struct plug_rings *rings);
 
+/* At the end of the turn it is rung, if it sleeps then although there is something for it. */
+void plug_ring_wake_later(struct vde_switch *sw, struct plug_ring *plug);
+
 /* It goes, and is not to be rung. */
 void plug_ring_unlink_asleep(struct plug_ring *plug);

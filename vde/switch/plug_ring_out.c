@@ -132,23 +132,28 @@ static void rings_bells(struct loop *loop, struct loop_task *task)
 	plug_rings_ring(container_of(task, struct plug_rings, bells));
 }
 
-/* The plug sleeps. It is rung at the end of the turn, or now if there is much for it. */
-static void plug_wake(struct plug_rings *rings, struct plug_ring *plug)
+void plug_ring_wake_later(struct vde_switch *sw, struct plug_ring *plug)
 {
-	struct ring_producer *out = &plug->rp.out;
+	struct plug_rings *rings = sw->rings;
 
-	if (ring_used(out) >= out->size / WAKE_SHARE) {
-		if (ring_ring_again(out))
-			ring_port_ring(&plug->rp);
-		return;
-	}
 	if (plug->asleep)
 		return;
 	plug->asleep = true;
 	plug->next_asleep = rings->asleep;
 	rings->asleep = plug;
 	rings->bells.run = rings_bells;
-	loop_task_add(plug->ep.sw->loop, &rings->bells);
+	loop_task_add(sw->loop, &rings->bells);
+}
+
+/* The plug sleeps. It is rung at the end of the turn, or now if there is much for it. */
+static void plug_wake(struct plug_ring *plug)
+{
+	struct ring_producer *out = &plug->rp.out;
+
+	if (ring_used(out) < out->size / WAKE_SHARE)
+		plug_ring_wake_later(plug->ep.sw, plug);
+	else if (ring_ring_again(out))
+		ring_port_ring(&plug->rp);
 }
 
 void plug_ring_unlink_asleep(struct plug_ring *plug)
@@ -170,7 +175,7 @@ static void plug_publish(struct plug_ring *plug)
 		plug_move_queue(plug);
 		ring_show(&plug->rp.out);
 		if (ring_consumer_sleeps(&plug->rp.out))
-			plug_wake(plug->ep.sw->rings, plug);
+			plug_wake(plug);
 	} while (plug->ep.queue.frames && !plug->rp.out.broken && !plug_waits_for_room(plug));
 	endpoint_queue_shrunk(plug->ep.sw, &plug->ep);
 }
