@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of the resident that are about single instructions.
+ *
+ * Windows. A signal that finds the thread in the resident's text is not delivered there, but noted
+ * (`work`), and delivered when the thread leaves. Between the last test of `work` and the instruction
+ * after which the thread is not here any more lies a window that the handler of signals knows by its labels:
+ * it sets the instruction pointer back to the test.
+ *
+ *	native_window .. native_syscall    before a call: then it is not made (CALL_RESTART)
+ *	trap_window .. trap_window_end     before the return to the program
+ */
+#include "vuos/resident/arch/x86_64/layout.h"
+#include <asm/unistd.h>
+
+	.text
+
+/* The kernel starts us here, with the program's stack. */
+	.globl	resident_entry
+resident_entry:
+	mov	%rsp, %rdi
+	xor	%ebp, %ebp
+	and	$-16, %rsp
+	call	resident_start
+	hlt
+
+/* _Noreturn void program_enter(uint64_t sp, uint64_t pc): registers as the kernel starts a program with. */
+	.globl	program_enter
+program_enter:
+	mov	%rdi, %rsp
+	mov	%rsi, %rcx
+	xor	%eax, %eax
+	xor	%ebx, %ebx
+	xor	%edx, %edx
+	xor	%ebp, %ebp
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+	jmp	*%rcx
+
+/* The handler of SIGSYS: the kernel's frame is at rsp, on the resident's stack. rbx keeps it. */
+	.balign	16
+	.globl	trap_entry, trap_window, trap_window_end
+trap_entry:
+	mov	%rsp, %rbx
+	mov	%rsp, %rdi
+	sub	$8, %rsp
+	cld
+	call	trap_handle
+trap_window:
+	cmpl	$0, %gs:CONTEXT_WORK
+	jne	1f
+	lea	8(%rbx), %rsp
+	mov	$__NR_rt_sigreturn, %eax
+trap_window_end:
+	syscall
+	hlt
+1:	mov	%rbx, %rdi
+	call	trap_deliver
+	jmp	trap_window
+
+/* The handler of all other signals. */
+	.balign	16
+	.globl	signal_entry
+signal_entry:
+	mov	%rsp, %rbx
+	mov	%rsp, %rdi
+	sub	$8, %rsp
+	cld
+	call	signal_handle
+	lea	8(%rbx), %rsp
+	mov	$__NR_rt_sigreturn, %eax
+	syscall
+	hlt
+
+/*
+ * long native_call(const uint64_t call[7]): number and arguments. The one instruction at which calls
+ * that may block are made for the program.
+ */
+	.globl	native_call, native_window, native_syscall
+native_call:
+	mov	0(%rdi), %rax
+	mov	16(%rdi), %rsi
+	mov	24(%rdi), %rdx
+	mov	32(%rdi), %r10
+	mov	40(%rdi), %r8
+	mov	48(%rdi), %r9
+	mov	8(%rdi), %rdi
+native_window:
+	cmpl	$0, %gs:CONTEXT_WORK
+	jne	native_abort
+native_syscall:
+	syscall
+	ret
+	.globl	native_abort
+native_abort:
+	mov	$CALL_RESTART, %rax
+	ret
+
+/*
+ * long clone_call(const uint64_t call[7], struct context *child, bool dispatch): as native_call(), for a
+ * child that shares our memory. It has its own stack, with a signal frame on top (at rsp - 8), to which it
+ * returns when its calls are trapped.
+ */
+	.globl	clone_call
+clone_call:
+	push	%r12
+	push	%r13
+	mov	%rsi, %r12
+	mov	%edx, %r13d
+	mov	0(%rdi), %rax
+	mov	16(%rdi), %rsi
+	mov	24(%rdi), %rdx
+	mov	32(%rdi), %r10
+	mov	40(%rdi), %r8
+	mov	48(%rdi), %r9
+	mov	8(%rdi), %rdi
+	syscall
+	test	%rax, %rax
+	jz	1f
+	pop	%r13
+	pop	%r12
+	ret
+1:	wrgsbase %r12
+	test	%r13d, %r13d
+	jz	2f
+	mov	$59, %edi			/* PR_SET_SYSCALL_USER_DISPATCH */
+	mov	$1, %esi			/* PR_SYS_DISPATCH_ON */
+	mov	$RESIDENT_BASE, %rdx
+	mov	$RESIDENT_TEXT_LEN, %r10d
+	xor	%r8d, %r8d
+	mov	$__NR_prctl, %eax
+	syscall
+2:	mov	$__NR_rt_sigreturn, %eax
+	syscall
+	hlt
+
+/* _Noreturn void thread_end(void *stack, size_t len, int status): unmaps what it runs on. */
+	.globl	thread_end
+thread_end:
+	mov	%edx, %r12d
+	mov	$__NR_munmap, %eax
+	syscall
+	mov	%r12d, %edi
+	mov	$__NR_exit, %eax
+	syscall
+	hlt
+
+/*
+ * Copies from or to the program's memory; a fault at copy_fault or string_fault goes on at the label
+ * behind it (signals.c).
+ *
+ * long copy_bytes(void *to, const void *from, size_t len): 0 or -EFAULT.
+ */
+	.globl	copy_bytes, copy_fault, copy_failed
+copy_bytes:
+	mov	%rdx, %rcx
+copy_fault:
+	rep movsb
+	xor	%eax, %eax
+	ret
+copy_failed:
+	mov	$-14, %rax
+	ret
+
+/* long copy_string(char *to, const char *from, size_t room): its length, -EFAULT, -ENAMETOOLONG. */
+	.globl	copy_string, string_fault, string_failed
+copy_string:
+	xor	%eax, %eax
+1:	cmp	%rdx, %rax
+	jae	3f
+string_fault:
+	movzbl	(%rsi, %rax), %ecx
+	mov	%cl, (%rdi, %rax)
+	test	%cl, %cl
+	jz	2f
+	inc	%rax
+	jmp	1b
+2:	ret
+3:	mov	$-36, %rax
+	ret
+string_failed:
+	mov	$-14, %rax
+	ret
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where the resident lies, for C, assembly and the linker script. The text stands under the lowest base
+ * that the kernel gives mmap(2), above the usual heaps (resident-platform.md, rule 9). System calls made
+ * from the text go to the kernel; nothing else is in that range.
+ */
+#pragma once
+
+#define RESIDENT_BASE     0x7d0000000000
+#define RESIDENT_TEXT_LEN 0x100000
+#define RESIDENT_DATA     0x7d0000200000
+#define RESIDENT_END      0x7d0000400000
+
+/* Offsets in struct context, which the GS base points at. */
+#define CONTEXT_WORK 8
+
+/* Result of a call that was not made since a signal came first: it is made afresh after the signal. */
+#define CALL_RESTART (-512)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the resident knows: of a thread (struct context, at its GS base), of a call that it serves, of the
+ * process.
+ */
+#pragma once
+
+#include "vuos/resident/arch/x86_64/frame.h"
+#include "vuos/resident/base.h"
+
+#define SIGNALS 65 /* 1 to 64 */
+#define OURS_COUNT 5 /* signals that the kernel never blocks: signals.h */
+#define SIGNAL_BIT(signo) (1ull << ((signo) - 1))
+
+/* The kernel's struct sigaction. */
+struct action {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* Bits of context.work. */
+enum {
+	WORK_PENDING = 1, /* `pending` has a signal that came while we were in the resident */
+	WORK_HELD = 2,    /* one of `held` may be delivered now */
+};
+
+struct context {
+	struct context *self;
+	uint32_t work;      /* CONTEXT_WORK: changed by single instructions only */
+	uint32_t unused;
+	uint64_t stack_end; /* of the resident's stack, which is the kernel's alternate stack */
+	/* A signal to be delivered when the thread leaves; everything else is blocked meanwhile. */
+	struct siginfo pending;
+	/* The signals that the kernel never blocks for us (signals.h), as the program sees them. */
+	uint64_t blocked; /* those that it has blocked */
+	uint64_t held;    /* those that were sent meanwhile */
+	struct siginfo held_info[OURS_COUNT];
+	struct action *actions; /* of the process, or of a child that shares memory but not handlers */
+	struct action own_actions[SIGNALS];
+	struct altstack alternate; /* the program's; size 0: none */
+	void *memory;              /* the mapping with stack and context; NULL: the first thread's */
+	size_t memory_len;
+	void *scratch;             /* mapping of an exec under way, freed by the parent of vfork(2) */
+	size_t scratch_len;
+	bool is_vfork_child;
+	char path[PATH_MAX];
+};
+_Static_assert(offsetof(struct context, work) == CONTEXT_WORK, "entry.S knows it");
+
+#define STACK_SIZE 0x10000
+
+static inline struct context *context_here(void)
+{
+	struct context *c;
+
+	__asm__("mov %%gs:0, %0" : "=r"(c));
+	return c;
+}
+
+static inline void context_set(struct context *c)
+{
+	__asm__ volatile("wrgsbase %0" : : "r"(c));
+}
+
+static inline void work_add(struct context *c, uint32_t bits)
+{
+	__asm__ volatile("orl %1, %0" : "+m"(c->work) : "r"(bits) : "memory");
+}
+
+static inline void work_remove(struct context *c, uint32_t bits)
+{
+	__asm__ volatile("andl %1, %0" : "+m"(c->work) : "r"(~bits) : "memory");
+}
+
+/* One call of the program. */
+struct call {
+	uint64_t raw[7];     /* number and arguments, for native_call() */
+	struct frame *frame; /* the registers of the program: what is changed there holds after the call */
+	bool keep;           /* the result is in the frame already */
+};
+
+#define CALL_ARG(call, n) ((call)->raw[1 + (n)])
+
+/* How the kernel brings the program's calls to us. */
+enum trap {
+	TRAP_DISPATCH, /* PR_SET_SYSCALL_USER_DISPATCH */
+	TRAP_FILTER,   /* seccomp(2), SECCOMP_RET_TRAP; it is there since the first program */
+	TRAP_FILTER_NEW, /* the same, and this is the first program */
+};
+
+struct process {
+	enum trap trap;
+	char self[PATH_MAX];    /* the resident's own file */
+	char program[PATH_MAX]; /* what /proc/self/exe says */
+	struct context first;   /* of the thread that has run since exec */
+	struct action actions[SIGNALS];
+};
+extern struct process process;
+
+/* Behind the last byte of our data (the linker's). */
+extern char resident_end[];
+
+/* entry.S */
+extern char trap_entry[], trap_window[], trap_window_end[], signal_entry[];
+extern char native_window[], native_syscall[], native_abort[];
+extern char copy_fault[], copy_failed[], string_fault[], string_failed[];
+long native_call(const uint64_t call[7]);
+long clone_call(const uint64_t call[7], struct context *child, bool dispatch);
+_Noreturn void thread_end(void *stack, size_t len, int status);
+_Noreturn void program_enter(uint64_t sp, uint64_t pc);
+
+/* Turns the trap on for this thread: its next call from outside the text comes to us. */
+void trap_on(void);
+/* Once for all children: the filter. -errno. */
+long trap_filter(void);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. What the kernel executes is the resident, with the program's arguments and, in
+ * one more variable of the environment, the program's path and what else must pass. So all that
+ * execve(2) may find wrong with the program has to be found before: whether it exists, may be executed
+ * and read, is a regular file, and an ELF file of this architecture or a script; of a script the
+ * interpreter, up to four times.
+ *
+ * The new argument and environment vectors lie in a mapping; their strings stay where they are, the
+ * kernel copies them. The mapping goes with the old image, when exec fails by us, and by the parent
+ * after vfork(2).
+ */
+#include "vuos/resident/exec.h"
+
+#include <linux/elf.h>
+#include <linux/fcntl.h>
+#include <linux/stat.h>
+
+#include "vuos/resident/calls.h"
+#include "vuos/resident/identity.h"
+#include "vuos/resident/signals.h"
+
+#define SCRIPTS_MAX   4
+#define HEAD_SIZE     256
+#define EXTRA_WORDS   32 /* arguments of interpreters, our variable, the ends */
+#define TEXTS_SIZE    (SCRIPTS_MAX * (PATH_MAX + HEAD_SIZE))
+#define O_CLOEXEC_READ 02000000
+#define MODE_OFFSET   24 /* st_mode in struct stat */
+#define STAT_SIZE     144
+#define X_OK          1
+
+/* An exec under way. */
+struct exec {
+	uint64_t *argv; /* its first element: room for more lies before it */
+	uint64_t *first;
+	uint64_t num_args;
+	char *texts; /* room for strings of ours */
+	const char *path;
+	char head[HEAD_SIZE + 1];
+};
+
+char *exec_state_put(char *to, const struct exec_state *state)
+{
+	const uint64_t numbers[] = { state->trap, state->ignored, state->blocked,
+				     (uint64_t)(state->descriptor + 1) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		to = text_put_number(to, numbers[i], 16);
+		to = text_put(to, ",");
+	}
+	return text_put(to, state->path);
+}
+
+bool exec_state_parse(const char *text, struct exec_state *ret)
+{
+	uint64_t numbers[4];
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		numbers[i] = text_take_number(&text, 16);
+		if (*text++ != ',')
+			return false;
+	}
+	*ret = (struct exec_state){ .trap = (enum trap)numbers[0], .ignored = numbers[1],
+				    .blocked = numbers[2], .descriptor = (int)numbers[3] - 1,
+				    .path = text };
+	return *text != '\0';
+}
+
+/* --- what is to be executed ---------------------------------------------------------------- */
+
+/* Whether the file may be executed, and its first bytes: 0, or what execve(2) says. */
+static long look_at(struct exec *e)
+{
+	char status[STAT_SIZE];
+	long fd, n, r;
+
+	fd = NATIVE(__NR_openat, AT_FDCWD, e->path, O_CLOEXEC_READ, 0);
+	if (fd < 0)
+		return fd;
+	r = NATIVE(__NR_fstat, fd, status);
+	if (r == 0 && !S_ISREG(*(uint32_t *)(status + MODE_OFFSET)))
+		r = -EACCES;
+	if (r == 0)
+		r = NATIVE(__NR_faccessat, AT_FDCWD, e->path, X_OK);
+	n = NATIVE(__NR_read, fd, e->head, HEAD_SIZE);
+	(void)NATIVE(__NR_close, fd);
+	e->head[MAX(n, 0)] = '\0';
+	return r < 0 ? r : MIN(n, 0);
+}
+
+static bool is_program(const char *head)
+{
+	const Elf64_Ehdr *elf = (const Elf64_Ehdr *)(const void *)head;
+
+	return memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0 && elf->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       elf->e_machine == EM_X86_64 && (elf->e_type == ET_EXEC || elf->e_type == ET_DYN);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static char *skip_blanks(char *at)
+{
+	while (is_blank(*at))
+		at++;
+	return at;
+}
+
+static char *skip_word(char *at)
+{
+	while (*at && !is_blank(*at))
+		at++;
+	return at;
+}
+
+/* The interpreter and its one argument (NULL: none) of the line in the head, which is cut. False: none. */
+static bool script_line(char *head, char **interpreter, char **argument)
+{
+	char *end = head, *at;
+
+	while (*end && *end != '\n')
+		end++;
+	if (!*end && end == head + HEAD_SIZE)
+		return false; /* longer than the kernel reads: do not cut a name */
+	while (end > head && is_blank(end[-1]))
+		end--;
+	*end = '\0';
+	*interpreter = skip_blanks(head + 2);
+	at = skip_word(*interpreter);
+	*argument = *at ? skip_blanks(at) : NULL;
+	*at = '\0';
+	return **interpreter != '\0';
+}
+
+static char *keep_text(struct exec *e, const char *text)
+{
+	char *kept = e->texts;
+
+	e->texts = text_put(kept, text) + 1;
+	return kept;
+}
+
+/* The script becomes an argument of its interpreter. */
+static long use_interpreter(struct exec *e)
+{
+	char *interpreter, *argument;
+
+	if (!script_line(e->head, &interpreter, &argument))
+		return -ENOEXEC;
+	interpreter = keep_text(e, interpreter);
+	if (!e->num_args) {
+		e->num_args++; /* there is room for one: argv was empty */
+		e->argv[1] = 0;
+	}
+	*e->argv = (uint64_t)e->path;
+	if (argument) {
+		*--e->argv = (uint64_t)keep_text(e, argument);
+		e->num_args++;
+	}
+	*--e->argv = (uint64_t)interpreter;
+	e->num_args++;
+	e->path = interpreter;
+	return 0;
+}
+
+/* Follows scripts to a program. */
+static long find_program(struct exec *e)
+{
+	for (int i = 0; i <= SCRIPTS_MAX; i++) {
+		long r = look_at(e);
+
+		if (r < 0)
+			return r;
+		if (e->head[0] != '#' || e->head[1] != '!')
+			return is_program(e->head) ? 0 : -ENOEXEC;
+		r = i < SCRIPTS_MAX ? use_interpreter(e) : -ELOOP;
+		if (r < 0)
+			return r;
+	}
+	return -ELOOP;
+}
+
+/* --- vectors ----------------------------------------------------------------------------------- */
+
+/* Words of the vector at AT before its end: -EFAULT. */
+static long vector_len(uint64_t at, uint64_t *ret)
+{
+	uint64_t word = 1;
+
+	for (*ret = 0; at; (*ret)++) {
+		if (copy_in(&word, at + *ret * sizeof(word), sizeof(word)) < 0)
+			return -EFAULT;
+		if (!word)
+			break;
+	}
+	return 0;
+}
+
+static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t num_env, int descriptor)
+{
+	uint64_t *env = e->first + e->num_args + EXTRA_WORDS;
+	struct exec_state state = { process.trap, signals_ignored(c), c->blocked, descriptor, NULL };
+	uint64_t call[7] = { __NR_execve, (uint64_t)process.self };
+	char *variable;
+	long r = find_program(e);
+
+	if (r < 0)
+		return r;
+	if (num_env && copy_in(env, envp, num_env * sizeof(*env)) < 0)
+		return -EFAULT;
+	state.path = e->path;
+	variable = e->texts;
+	(void)exec_state_put(text_put(variable, EXEC_VARIABLE), &state);
+	env[num_env] = (uint64_t)variable;
+	env[num_env + 1] = 0;
+	call[2] = (uint64_t)e->argv;
+	call[3] = (uint64_t)env;
+	return native_call(call);
+}
+
+long exec_program(struct context *c, const char *path, uint64_t argv, uint64_t envp, int descriptor)
+{
+	struct exec e = { .path = path };
+	uint64_t num_env;
+	size_t len;
+	long memory, r = vector_len(argv, &e.num_args);
+
+	if (r == 0)
+		r = vector_len(envp, &num_env);
+	if (r < 0)
+		return r;
+	len = PAGE_UP((e.num_args + num_env + 3 * EXTRA_WORDS) * sizeof(uint64_t) + TEXTS_SIZE +
+		      EXEC_STATE_SIZE + PATH_MAX);
+	memory = NATIVE(__NR_mmap, 0, len, 3, 0x22, -1, 0);
+	if (is_error(memory))
+		return memory;
+	c->scratch = (void *)memory;
+	c->scratch_len = len;
+	e.first = (uint64_t *)memory + EXTRA_WORDS;
+	e.argv = e.first;
+	e.texts = (char *)(e.first + e.num_args + num_env + 2 * EXTRA_WORDS);
+	if (e.num_args && copy_in(e.argv, argv, e.num_args * sizeof(uint64_t)) < 0)
+		r = -EFAULT;
+	if (r == 0)
+		r = do_exec(c, &e, envp, num_env, descriptor);
+	c->scratch = NULL;
+	(void)NATIVE(__NR_munmap, memory, len);
+	return r;
+}
+
+/* --- the calls ------------------------------------------------------------------------------------- */
+
+long call_execve(struct context *c, struct call *call)
+{
+	long r = identity_path(c, AT_FDCWD, CALL_ARG(call, 0));
+
+	if (r < 0)
+		return r;
+	return exec_program(c, c->path, CALL_ARG(call, 1), CALL_ARG(call, 2), -1);
+}
+
+/* /proc/self/fd/N, into the context's path. */
+static void descriptor_path(struct context *c, uint64_t fd)
+{
+	(void)text_put_number(text_put(c->path, "/proc/self/fd/"), fd, 10);
+}
+
+/*
+ * What DESCRIPTOR is open at; for a file without a name a duplicate that outlives exec. *RET_FD: -1:
+ * none.
+ */
+static long name_of(struct context *c, int fd, int *ret_fd)
+{
+	char link[PATH_MAX];
+	long n, copy;
+
+	descriptor_path(c, (uint64_t)fd);
+	n = NATIVE(__NR_readlink, c->path, link, sizeof(link) - 1);
+	if (n < 0)
+		return n == -ENOENT ? -EBADF : n;
+	link[n] = '\0';
+	*ret_fd = -1;
+	if (link[0] == '/' && NATIVE(__NR_faccessat, AT_FDCWD, link, 0) == 0) {
+		(void)text_put(c->path, link);
+		return 0;
+	}
+	copy = NATIVE(__NR_dup, fd);
+	if (copy < 0)
+		return copy;
+	descriptor_path(c, (uint64_t)copy);
+	*ret_fd = (int)copy;
+	return 0;
+}
+
+long call_execveat(struct context *c, struct call *call)
+{
+	int fd = (int)CALL_ARG(call, 0), keep = -1;
+	uint64_t flags = CALL_ARG(call, 4);
+	char status[STAT_SIZE], name[PATH_MAX];
+	long r = copy_string(name, (const char *)CALL_ARG(call, 1), sizeof(name));
+
+	if (r < 0)
+		return r;
+	if (flags & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+		return -EINVAL;
+	if (name[0] == '/' || fd == AT_FDCWD) {
+		r = identity_path(c, AT_FDCWD, CALL_ARG(call, 1));
+	} else {
+		r = name[0] || flags & AT_EMPTY_PATH ? name_of(c, fd, &keep) : -ENOENT;
+		if (r >= 0 && name[0] && text_len(c->path) + text_len(name) + 2 > sizeof(c->path))
+			r = -ENAMETOOLONG;
+		if (r >= 0 && name[0])
+			(void)text_put(text_put(c->path + text_len(c->path), "/"), name);
+	}
+	if (r >= 0 && flags & AT_SYMLINK_NOFOLLOW && name[0]) {
+		r = NATIVE(__NR_lstat, c->path, status);
+		if (r == 0 && S_ISLNK(*(uint32_t *)(status + MODE_OFFSET)))
+			r = -ELOOP;
+	}
+	if (r >= 0)
+		r = exec_program(c, c->path, CALL_ARG(call, 2), CALL_ARG(call, 3), keep);
+	if (keep >= 0)
+		(void)NATIVE(__NR_close, keep);
+	return r;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mapping a program and its dynamic loader as the kernel would. */
+#pragma once
+
+#include "vuos/resident/base.h"
+
+struct loaded {
+	uint64_t entry;       /* of the program itself */
+	uint64_t start;       /* where to begin: the loader's entry, or `entry` */
+	uint64_t headers;     /* address and number of the program headers; 0: not mapped */
+	uint64_t num_headers;
+	uint64_t base;        /* of the dynamic loader; 0: there is none */
+	uint64_t code, code_end, data, data_end; /* of the program */
+	uint64_t end;                            /* of its memory: where a heap may begin */
+	bool executable_stack;
+};
+
+/*
+ * Maps PATH. RANDOM places a program that may be anywhere; 0: always at the same address. NAME gets the
+ * file's own name (PATH_MAX bytes). On failure a sentence is on descriptor 2; -errno.
+ */
+long load_program(const char *path, uint64_t random, struct loaded *ret, char *name);

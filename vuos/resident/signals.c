@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. The kernel gets SIG_DFL and SIG_IGN as the program says, and instead of each
+ * handler signal_entry, on the resident's stack and with everything blocked. Where the signal met the
+ * thread decides:
+ *
+ *	in the program	 it is delivered: the kernel's frame is copied to the program's stack (or
+ *			 alternate stack), and ours is changed so that rt_sigreturn enters the program's
+ *			 handler. So no frame of ours stays below a running handler, which may leave by
+ *			 longjmp.
+ *	in the resident	 it is noted (`pending`), and the thread goes on with everything blocked. Before
+ *			 a blocking call or the return to the program it is found: see the windows in
+ *			 entry.S. A call that the kernel has interrupted says EINTR; one that was not
+ *			 begun, or that the kernel restarts, is made afresh by the program itself, behind
+ *			 its handler.
+ *
+ * rt_sigreturn of the program is a call like others: the frame it names is copied over ours. The mask of
+ * the program is in the frame that the trap came with, and changed there.
+ *
+ * OURS. Faults of the program's become signals for it; faults in copy_bytes() and copy_string() become
+ * -EFAULT. These signals are never blocked in the kernel; the program's wish is in `blocked`, and what
+ * was *sent* to it meanwhile in `held`, one of each.
+ */
+#include "vuos/resident/signals.h"
+
+#define SET_SIZE 8
+#define ALL_BUT_OURS (~(uint64_t)OURS)
+#define UNBLOCKABLE  (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+#define HANDLER(label) ((uint64_t)(label))
+#define KEPT_FLAGS   (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)
+#define SS_DISABLE   2
+#define SS_AUTODISARM 0x80000000u
+#define MIN_STACK    2048
+
+static long kernel_action(int signo, const struct action *new, struct action *old)
+{
+	return NATIVE(__NR_rt_sigaction, signo, new, old, SET_SIZE);
+}
+
+static void kernel_default(int signo)
+{
+	const struct action action = { .flags = SA_RESTORER, .restorer = HANDLER(trap_entry) };
+
+	(void)kernel_action(signo, &action, NULL);
+}
+
+/* Our handler for SIGNO; FLAGS are the program's that concern the kernel. */
+static void kernel_handler(int signo, uint64_t flags)
+{
+	bool is_trap = signo == SIGSYS;
+	struct action action = {
+		.handler = is_trap ? HANDLER(trap_entry) : HANDLER(signal_entry),
+		.flags = (flags & KEPT_FLAGS) | SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
+		.restorer = HANDLER(trap_entry), /* never used: we return by ourselves */
+		.mask = is_trap ? 0 : ALL_BUT_OURS,
+	};
+
+	if (signal_is_ours(signo))
+		action.flags |= SA_NODEFER;
+	(void)kernel_action(signo, &action, NULL);
+}
+
+uint64_t signals_block_all(void)
+{
+	const uint64_t all = ALL_BUT_OURS;
+	uint64_t before = 0;
+
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &all, &before, SET_SIZE);
+	return before;
+}
+
+void signals_restore(uint64_t mask)
+{
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, SET_SIZE);
+}
+
+void signals_use_stack(struct context *c)
+{
+	const struct altstack stack = { .sp = c->stack_end - STACK_SIZE, .size = STACK_SIZE };
+
+	(void)NATIVE(__NR_sigaltstack, &stack, NULL);
+}
+
+void signals_start(struct context *c, uint64_t ignored, uint64_t blocked)
+{
+	const uint64_t ours = OURS;
+
+	c->blocked = blocked & OURS;
+	signals_use_stack(c);
+	for (int signo = 1; signo < SIGNALS; signo++) {
+		if (!signal_is_ours(signo))
+			continue;
+		c->actions[signo].handler = ignored & SIGNAL_BIT(signo) ? (uint64_t)SIG_IGN : 0;
+		kernel_handler(signo, 0);
+	}
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_UNBLOCK, &ours, NULL, SET_SIZE);
+}
+
+uint64_t signals_ignored(const struct context *c)
+{
+	uint64_t ignored = 0;
+
+	for (int signo = 1; signo < SIGNALS; signo++)
+		if (signal_is_ours(signo) && c->actions[signo].handler == (uint64_t)SIG_IGN)
+			ignored |= SIGNAL_BIT(signo);
+	return ignored;
+}
+
+void signals_clear(struct context *c, bool in_kernel)
+{
+	for (int signo = 1; signo < SIGNALS; signo++) {
+		struct action *action = &c->actions[signo];
+
+		if (action->handler == (uint64_t)SIG_IGN)
+			continue;
+		if (in_kernel && action->handler && !signal_is_ours(signo))
+			kernel_default(signo);
+		*action = (struct action){ 0 };
+	}
+}
+
+/* --- delivery ------------------------------------------------------------------------------ */
+
+/* To this thread, as it was sent before. */
+static void send_again(int signo, const struct siginfo *info)
+{
+	(void)NATIVE(__NR_rt_tgsigqueueinfo, NATIVE(__NR_getpid), NATIVE(__NR_gettid), signo, info);
+}
+
+/* What the kernel does with SIGNO by default shall happen now, with MASK blocked. */
+static void deliver_default(struct frame *f, int signo, const struct siginfo *info, uint64_t mask)
+{
+	kernel_default(signo);
+	f->uc.mask = mask & ~SIGNAL_BIT(signo);
+	/* A fault comes again by itself, and so the core dump shows it. */
+	if (info->code <= 0 || !signal_is_ours(signo))
+		send_again(signo, info);
+}
+
+/*
+ * The kernel cannot put a frame where the program wants it, or take one from there: SIGSEGV, and no
+ * way back.
+ */
+static void deliver_bad_frame(struct frame *f, uint64_t mask)
+{
+	deliver_default(f, SIGSEGV, &(struct siginfo){ .signo = SIGSEGV, .code = SI_TKILL }, mask);
+}
+
+static bool is_on(const struct altstack *stack, uint64_t sp)
+{
+	return stack->size && sp > stack->sp && sp - stack->sp <= stack->size;
+}
+
+/* The program's alternate stack as a frame has it. */
+static struct altstack altstack_seen(const struct context *c, uint64_t sp)
+{
+	struct altstack stack = c->alternate;
+
+	if (!stack.size)
+		stack.flags = SS_DISABLE;
+	else if (is_on(&stack, sp))
+		stack.flags |= 1; /* SS_ONSTACK */
+	return stack;
+}
+
+/*
+ * Where the frame for ACTION goes on the program's stack. *FP gets the place of the extended state, 0:
+ * none.
+ */
+static uint64_t frame_place(const struct context *c, const struct frame *f, const struct action *action,
+			    uint64_t *fp)
+{
+	uint64_t sp = f->uc.rsp, size = fpstate_size(f->uc.fpstate);
+
+	if (action->flags & SA_ONSTACK && c->alternate.size && !is_on(&c->alternate, sp))
+		sp = c->alternate.sp + c->alternate.size;
+	else
+		sp -= FRAME_RED_ZONE;
+	*fp = 0;
+	if (size) {
+		sp = (sp - size) & ~63ull;
+		*fp = sp;
+	}
+	return ((sp - sizeof(*f)) & ~15ull) - 8;
+}
+
+/* Puts the frame on the program's stack: -EFAULT when there is no room. */
+static long put_frame(const struct context *c, const struct frame *f, const struct action *action,
+		      const struct siginfo *info, uint64_t mask, uint64_t *ret_sp)
+{
+	struct frame frame = *f;
+	uint64_t fp;
+
+	*ret_sp = frame_place(c, f, action, &fp);
+	if (fp && copy_out(fp, (const void *)f->uc.fpstate, fpstate_size(f->uc.fpstate)) < 0)
+		return -EFAULT;
+	frame.restorer = action->restorer;
+	frame.uc.fpstate = fp;
+	frame.uc.mask = (mask & ALL_BUT_OURS) | c->blocked;
+	frame.uc.stack = altstack_seen(c, f->uc.rsp);
+	frame.info = *info;
+	return copy_out(*ret_sp, &frame, sizeof(frame));
+}
+
+/* Has F, when it is returned from, enter the program's handler. MASK is the program's, without OURS. */
+static void deliver(struct context *c, struct frame *f, const struct siginfo *info, uint64_t mask)
+{
+	int signo = info->signo;
+	struct action *action = &c->actions[signo], taken = *action;
+	uint64_t sp;
+
+	if (taken.handler == (uint64_t)SIG_IGN && info->code <= 0) {
+		f->uc.mask = mask;
+		return;
+	}
+	if (taken.handler <= (uint64_t)SIG_IGN) {
+		deliver_default(f, signo, info, mask);
+		return;
+	}
+	if (put_frame(c, f, &taken, info, mask, &sp) < 0) {
+		const struct siginfo fault = { .signo = SIGSEGV, .code = SI_KERNEL };
+
+		if (signo != SIGSEGV && c->actions[SIGSEGV].handler > (uint64_t)SIG_IGN)
+			deliver(c, f, &fault, mask);
+		else
+			deliver_bad_frame(f, mask);
+		return;
+	}
+	f->uc.rsp = sp;
+	f->uc.rip = taken.handler;
+	f->uc.rdi = (uint64_t)signo;
+	f->uc.rsi = sp + offsetof(struct frame, info);
+	f->uc.rdx = sp + offsetof(struct frame, uc);
+	f->uc.rax = 0;
+	f->uc.eflags &= ~FRAME_TRAP_FLAGS;
+	mask |= taken.mask;
+	if (!(taken.flags & SA_NODEFER))
+		mask |= SIGNAL_BIT(signo);
+	c->blocked |= mask & OURS;
+	f->uc.mask = mask & ALL_BUT_OURS & ~UNBLOCKABLE;
+	if (c->alternate.flags & (int32_t)SS_AUTODISARM)
+		c->alternate = (struct altstack){ 0 };
+	if (!(taken.flags & SA_RESETHAND))
+		return;
+	action->handler = 0;
+	if (!signal_is_ours(signo))
+		kernel_default(signo);
+}
+
+static struct siginfo *held_info(struct context *c, int signo)
+{
+	static const uint8_t places[] = {
+		[SIGILL] = 0, [SIGTRAP] = 1, [SIGBUS] = 2, [SIGSEGV] = 3, [SIGSYS] = 4
+	};
+
+	return &c->held_info[places[signo]];
+}
+
+/* Delivers those of the held signals that are not blocked any more. */
+static void deliver_held(struct context *c, struct frame *f)
+{
+	for (int signo = 1; signo < SIGNALS; signo++) {
+		if (!(c->held & ~c->blocked & SIGNAL_BIT(signo)))
+			continue;
+		c->held &= ~SIGNAL_BIT(signo);
+		deliver(c, f, held_info(c, signo), f->uc.mask);
+	}
+}
+
+/* The thread is about to leave the resident through F. */
+void trap_deliver(struct frame *f)
+{
+	struct context *c = context_here();
+
+	if (c->work & WORK_PENDING) {
+		struct siginfo info = c->pending;
+
+		work_remove(c, WORK_PENDING);
+		deliver(c, f, &info, f->uc.mask);
+	}
+	if (c->work & WORK_HELD) {
+		work_remove(c, WORK_HELD);
+		deliver_held(c, f);
+	}
+}
+
+static void hold(struct context *c, const struct siginfo *info)
+{
+	uint64_t bit = SIGNAL_BIT(info->signo);
+
+	if (!(c->held & bit))
+		*held_info(c, info->signo) = *info;
+	c->held |= bit;
+	if (!(c->blocked & bit))
+		work_add(c, WORK_HELD);
+}
+
+/* --- where it met us ------------------------------------------------------------------------- */
+
+static bool is_between(uint64_t pc, const char *first, const char *last)
+{
+	return pc >= (uint64_t)first && pc <= (uint64_t)last;
+}
+
+static bool is_in_text(uint64_t pc)
+{
+	return pc >= RESIDENT_BASE && pc < RESIDENT_BASE + RESIDENT_TEXT_LEN;
+}
+
+/* A thread in a window is set back to the test before it. */
+static void leave_window(struct frame *f)
+{
+	if (is_between(f->uc.rip, native_window, native_syscall)) {
+		f->uc.rip = (uint64_t)native_abort;
+	} else if (is_between(f->uc.rip, trap_window, trap_window_end)) {
+		f->uc.rip = (uint64_t)trap_window;
+		f->uc.rsp = f->uc.rbx - 8;
+	}
+}
+
+/* True: the fault was ours, and is dealt with. */
+static bool repair(struct frame *f)
+{
+	if (f->uc.rip == (uint64_t)copy_fault)
+		f->uc.rip = (uint64_t)copy_failed;
+	else if (f->uc.rip == (uint64_t)string_fault)
+		f->uc.rip = (uint64_t)string_failed;
+	else
+		return false;
+	return true;
+}
+
+/* A fault in the resident that is not expected: a defect. The core dump shows where. */
+static void own_fault(const struct frame *f)
+{
+	char pc[20], address[20];
+
+	(void)text_put_number(pc, f->uc.rip, 16);
+	(void)text_put_number(address, f->info.address, 16);
+	complain("a defect of its own: fault at ", pc, ", address ", address, NULL);
+	kernel_default(f->info.signo);
+}
+
+static void handle_fault(struct context *c, struct frame *f)
+{
+	uint64_t bit = SIGNAL_BIT(f->info.signo);
+
+	if (repair(f))
+		return;
+	if (is_in_text(f->uc.rip)) {
+		own_fault(f);
+		return;
+	}
+	/* As the kernel: who blocks or ignores the signal of its own fault is killed by it. */
+	if (c->blocked & bit || c->actions[f->info.signo].handler == (uint64_t)SIG_IGN)
+		deliver_default(f, f->info.signo, &f->info, f->uc.mask);
+	else
+		deliver(c, f, &f->info, f->uc.mask);
+}
+
+void signal_handle(struct frame *f)
+{
+	struct context *c = context_here();
+	bool ours = signal_is_ours(f->info.signo);
+
+	if (ours && f->info.code > 0) {
+		handle_fault(c, f);
+	} else if (ours && (c->blocked & SIGNAL_BIT(f->info.signo) || is_in_text(f->uc.rip))) {
+		hold(c, &f->info);
+		if (c->work)
+			leave_window(f);
+	} else if (is_in_text(f->uc.rip)) {
+		c->pending = f->info; /* the program's mask is in the frame of the trap */
+		work_add(c, WORK_PENDING);
+		f->uc.mask = ALL_BUT_OURS;
+		leave_window(f);
+	} else {
+		deliver(c, f, &f->info, f->uc.mask);
+	}
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* What the program would be told about SIGNO. */
+static struct action action_seen(const struct context *c, int signo)
+{
+	struct action seen = c->actions[signo], kernel;
+
+	if (!signal_is_ours(signo) && kernel_action(signo, NULL, &kernel) == 0 &&
+	    kernel.handler != HANDLER(signal_entry))
+		seen = kernel; /* also from before exec */
+	if (seen.handler <= (uint64_t)SIG_IGN && seen.restorer == HANDLER(trap_entry)) {
+		seen.flags &= ~(uint64_t)SA_RESTORER;
+		seen.restorer = 0;
+	}
+	return seen;
+}
+
+static void action_set(struct context *c, int signo, const struct action *new)
+{
+	uint64_t before = signals_block_all();
+
+	c->actions[signo] = *new;
+	c->actions[signo].mask &= ~UNBLOCKABLE;
+	if (signal_is_ours(signo)) {
+		kernel_handler(signo, new->flags);
+		if (new->handler == (uint64_t)SIG_IGN)
+			c->held &= ~SIGNAL_BIT(signo);
+	} else if (new->handler > (uint64_t)SIG_IGN) {
+		kernel_handler(signo, new->flags);
+	} else {
+		(void)kernel_action(signo, new, NULL);
+	}
+	signals_restore(before);
+}
+
+long call_rt_sigaction(struct context *c, struct call *call)
+{
+	int signo = (int)CALL_ARG(call, 0);
+	uint64_t new_at = CALL_ARG(call, 1), old_at = CALL_ARG(call, 2);
+	struct action new, old;
+
+	if (CALL_ARG(call, 3) != SET_SIZE || signo < 1 || signo >= SIGNALS)
+		return -EINVAL;
+	if (new_at && copy_in(&new, new_at, sizeof(new)) < 0)
+		return -EFAULT;
+	if (SIGNAL_BIT(signo) & UNBLOCKABLE)
+		return new_at ? -EINVAL : native_call(call->raw);
+	old = action_seen(c, signo);
+	if (new_at)
+		action_set(c, signo, &new);
+	return old_at && copy_out(old_at, &old, sizeof(old)) < 0 ? -EFAULT : 0;
+}
+
+/* The mask of the program as a whole; it holds from the return on. */
+static void mask_set(struct context *c, struct frame *f, uint64_t mask)
+{
+	f->uc.mask = mask & ALL_BUT_OURS & ~UNBLOCKABLE;
+	c->blocked = mask & OURS;
+	if (c->held & ~c->blocked)
+		work_add(c, WORK_HELD);
+}
+
+long call_rt_sigprocmask(struct context *c, struct call *call)
+{
+	uint64_t old = call->frame->uc.mask | c->blocked, set = 0, new = old;
+	uint64_t set_at = CALL_ARG(call, 1), old_at = CALL_ARG(call, 2);
+
+	if (CALL_ARG(call, 3) != SET_SIZE)
+		return -EINVAL;
+	if (set_at && copy_in(&set, set_at, sizeof(set)) < 0)
+		return -EFAULT;
+	switch (set_at ? (int)CALL_ARG(call, 0) : SIG_BLOCK) {
+	case SIG_BLOCK:
+		new = set_at ? old | set : old;
+		break;
+	case SIG_UNBLOCK:
+		new = old & ~set;
+		break;
+	case SIG_SETMASK:
+		new = set;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (set_at)
+		mask_set(c, call->frame, new);
+	return old_at && copy_out(old_at, &old, sizeof(old)) < 0 ? -EFAULT : 0;
+}
+
+long call_rt_sigpending(struct context *c, struct call *call)
+{
+	uint64_t size = CALL_ARG(call, 1), set = 0;
+
+	if (size > SET_SIZE)
+		return -EINVAL;
+	(void)NATIVE(__NR_rt_sigpending, &set, SET_SIZE);
+	set |= c->held & c->blocked;
+	return copy_out(CALL_ARG(call, 0), &set, size) < 0 ? -EFAULT : 0;
+}
+
+static long altstack_set(struct context *c, const struct altstack *new, bool on)
+{
+	uint32_t mode = (uint32_t)new->flags & ~SS_AUTODISARM;
+
+	if (on)
+		return -EPERM;
+	if (mode != 0 && mode != 1 && mode != SS_DISABLE)
+		return -EINVAL;
+	if (mode == SS_DISABLE) {
+		c->alternate = (struct altstack){ 0 };
+		return 0;
+	}
+	if (new->size < MIN_STACK)
+		return -ENOMEM;
+	c->alternate = *new;
+	c->alternate.flags &= (int32_t)SS_AUTODISARM;
+	return 0;
+}
+
+long call_sigaltstack(struct context *c, struct call *call)
+{
+	uint64_t sp = call->frame->uc.rsp, new_at = CALL_ARG(call, 0), old_at = CALL_ARG(call, 1);
+	struct altstack old = altstack_seen(c, sp), new;
+	long r = 0;
+
+	if (new_at) {
+		if (copy_in(&new, new_at, sizeof(new)) < 0)
+			return -EFAULT;
+		r = altstack_set(c, &new, is_on(&c->alternate, sp));
+	}
+	if (r == 0 && old_at && copy_out(old_at, &old, sizeof(old)) < 0)
+		r = -EFAULT;
+	return r;
+}
+
+/* The extended state that FROM names becomes that of F, in its place when it fits. -EFAULT. */
+static long take_fpstate(struct frame *f, uint64_t from)
+{
+	uint32_t words[2];
+	uint64_t size;
+
+	if (!from || !f->uc.fpstate) {
+		f->uc.fpstate = from;
+		return 0;
+	}
+	if (copy_in(words, from + 464, sizeof(words)) < 0)
+		return -EFAULT;
+	size = words[0] == 0x46505853 ? words[1] : 512;
+	if (size <= fpstate_size(f->uc.fpstate))
+		return copy_in((void *)f->uc.fpstate, from, size);
+	f->uc.fpstate = from; /* the kernel reads it there */
+	return 0;
+}
+
+long call_rt_sigreturn(struct context *c, struct call *call)
+{
+	struct frame *f = call->frame, frame;
+	uint64_t at = f->uc.rsp - sizeof(frame.restorer), fp = f->uc.fpstate;
+	struct altstack ours = f->uc.stack;
+
+	if (copy_in(&frame, at, sizeof(frame)) < 0 || take_fpstate(f, frame.uc.fpstate) < 0) {
+		deliver_bad_frame(f, f->uc.mask);
+		call->keep = true;
+		return 0;
+	}
+	fp = f->uc.fpstate;
+	f->uc = frame.uc;
+	f->uc.fpstate = fp;
+	f->uc.stack = ours;
+	(void)altstack_set(c, &frame.uc.stack, false);
+	mask_set(c, f, frame.uc.mask);
+	call->keep = true;
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The program's signals, which the kernel never sees as they are; signals.c tells how. */
+#pragma once
+
+#include <asm/signal.h>
+
+#include "vuos/resident/context.h"
+
+/*
+ * Signals that are ours: their handlers are set from the first moment on, and the kernel never blocks
+ * them, since it kills a thread that faults while the fault's signal is blocked.
+ */
+#define OURS (SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
+	      SIGNAL_BIT(SIGTRAP))
+
+static inline bool signal_is_ours(int signo)
+{
+	return SIGNAL_BIT(signo) & OURS;
+}
+
+/* Handlers for a process that begins; IGNORED and BLOCKED are bits of OURS from before exec. */
+void signals_start(struct context *c, uint64_t ignored, uint64_t blocked);
+
+/* The resident's stack becomes the alternate stack of this thread. */
+void signals_use_stack(struct context *c);
+
+/* Blocks everything but OURS; returns the mask before it, for signals_restore(). */
+uint64_t signals_block_all(void);
+void signals_restore(uint64_t mask);
+
+/* OURS that the program ignores: what exec has to hand on. */
+uint64_t signals_ignored(const struct context *c);
+
+/* After clone with CLONE_CLEAR_SIGHAND, in the child, or for one that begins with its own table. */
+void signals_clear(struct context *c, bool in_kernel);
+
+/* Calls: their results. */
+long call_rt_sigaction(struct context *c, struct call *call);
+long call_rt_sigprocmask(struct context *c, struct call *call);
+long call_rt_sigpending(struct context *c, struct call *call);
+long call_sigaltstack(struct context *c, struct call *call);
+long call_rt_sigreturn(struct context *c, struct call *call);
+
+/* From entry.S. */
+void signal_handle(struct frame *f);
+void trap_deliver(struct frame *f);

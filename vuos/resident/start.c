@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The resident begins: on the stack that the kernel has made for it, which becomes the program's. Our
+ * variable is taken out of the environment (all behind it moves down by one word, so the alignment of
+ * the stack stays), the auxiliary vector tells of the program instead of us, and the kernel is told the
+ * same, for core dumps, debuggers and /proc.
+ */
+#include <linux/auxvec.h>
+#include <linux/prctl.h>
+
+#include "vuos/resident/exec.h"
+#include "vuos/resident/loader.h"
+#include "vuos/resident/signals.h"
+
+#define STATUS_NOT_EXECUTABLE 126
+#define ADDR_NO_RANDOMIZE     0x0040000
+#define PROT_GROWSDOWN        0x01000000
+#define HEAP_RANDOM_PAGES     0x1fff
+
+struct process process;
+
+static char first_stack[STACK_SIZE] __attribute__((aligned(64)));
+
+void resident_start(uint64_t *sp); /* from entry.S */
+
+/* What the kernel has put on the stack. */
+struct stack {
+	uint64_t argc;
+	uint64_t *argv, *envp, *auxv;
+	uint64_t auxv_len; /* words, with the end */
+};
+
+static uint64_t *behind_end(uint64_t *words)
+{
+	while (*words)
+		words++;
+	return words + 1;
+}
+
+static struct stack read_stack(uint64_t *sp)
+{
+	struct stack stack = { .argc = sp[0], .argv = sp + 1, .envp = sp + 1 + sp[0] + 1 };
+	uint64_t *end;
+
+	stack.auxv = end = behind_end(stack.envp);
+	while (*end)
+		end += 2;
+	stack.auxv_len = (uint64_t)(end + 2 - stack.auxv);
+	return stack;
+}
+
+/* Takes our variable out. NULL: there is none. */
+static const char *take_variable(struct stack *stack)
+{
+	uint64_t *at = stack->envp, *end = stack->auxv + stack->auxv_len;
+	const char *value;
+
+	while (*at && !text_begins((const char *)*at, EXEC_VARIABLE))
+		at++;
+	if (!*at)
+		return NULL;
+	value = (const char *)*at + text_len(EXEC_VARIABLE);
+	memmove(at, at + 1, (size_t)(end - at - 1) * sizeof(*at));
+	stack->auxv--;
+	return value;
+}
+
+static uint64_t *find_entry(const struct stack *stack, uint64_t type)
+{
+	for (uint64_t *at = stack->auxv; *at; at += 2)
+		if (*at == type)
+			return at + 1;
+	return NULL;
+}
+
+static void set_entry(const struct stack *stack, uint64_t type, uint64_t value)
+{
+	uint64_t *at = find_entry(stack, type);
+
+	if (at)
+		*at = value;
+}
+
+static void tell_program(const struct stack *stack, const struct loaded *program, const char *path)
+{
+	set_entry(stack, AT_PHDR, program->headers);
+	set_entry(stack, AT_PHNUM, program->num_headers);
+	set_entry(stack, AT_BASE, program->base);
+	set_entry(stack, AT_ENTRY, program->entry);
+	set_entry(stack, AT_EXECFN, (uint64_t)path);
+}
+
+/*
+ * Behind the last string of a vector; what is behind that of the environment is our variable's, and
+ * left out.
+ */
+static uint64_t strings_end(const uint64_t *vector, uint64_t begin)
+{
+	uint64_t last = 0;
+
+	for (; *vector; vector++)
+		last = *vector;
+	return last ? last + text_len((const char *)last) + 1 : begin;
+}
+
+/* The kernel may not know how: then it keeps what it has, which only /proc shows. */
+static void tell_kernel(const struct stack *stack, const struct loaded *program, uint64_t random)
+{
+	uint64_t heap = program->end + (random ? (random >> 32 & HEAP_RANDOM_PAGES) * PAGE : 0);
+	uint64_t strings = stack->argc ? stack->argv[0] : (uint64_t)stack->auxv;
+	struct prctl_mm_map map = {
+		.start_code = program->code, .end_code = MAX(program->code_end, program->code),
+		.start_data = program->data, .end_data = MAX(program->data_end, program->data),
+		.start_brk = heap, .brk = heap, .start_stack = (uint64_t)(stack->argv - 1),
+		.arg_start = strings, .arg_end = strings_end(stack->argv, strings),
+		.auxv = (void *)stack->auxv,
+		.auxv_size = (uint32_t)(stack->auxv_len * sizeof(uint64_t)), .exe_fd = (uint32_t)-1,
+	};
+
+	map.env_start = stack->envp[0] ? stack->envp[0] : map.arg_end;
+	map.env_end = strings_end(stack->envp, map.env_start);
+	(void)NATIVE(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
+}
+
+/* From AT_RANDOM, of whose 16 bytes the program uses others; 0 when it is to be always the same. */
+static uint64_t random_number(const struct stack *stack)
+{
+	const uint64_t *at = find_entry(stack, AT_RANDOM);
+	uint64_t number;
+
+	if (!at || NATIVE(__NR_personality, 0xffffffff) & ADDR_NO_RANDOMIZE)
+		return 0;
+	memcpy(&number, (const void *)(*at + 8), sizeof(number));
+	number *= 0x9e3779b97f4a7c15ull; /* the program shall not see it in its addresses */
+	return number ^ number >> 29;
+}
+
+static void find_self(void)
+{
+	long n = NATIVE(__NR_readlink, "/proc/self/exe", process.self, sizeof(process.self) - 1);
+
+	if (n <= 0) {
+		complain("/proc is needed, and is not mounted", NULL);
+		give_up(STATUS_NOT_EXECUTABLE);
+	}
+	process.self[n] = '\0';
+}
+
+static struct context *begin(const struct exec_state *state)
+{
+	struct context *c = &process.first;
+
+	process.trap = state->trap;
+	c->self = c;
+	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));
+	c->actions = process.actions;
+	context_set(c);
+	signals_start(c, state->ignored, state->blocked);
+	return c;
+}
+
+/* The first program may be a script, which only exec follows: then this process begins again. */
+static void follow_script(struct context *c, const struct exec_state *state, const struct stack *stack)
+{
+	char begin[2] = { 0 };
+	long fd = NATIVE(__NR_openat, -100, state->path, 02000000, 0);
+
+	if (fd >= 0) {
+		(void)NATIVE(__NR_read, fd, begin, sizeof(begin));
+		(void)NATIVE(__NR_close, fd);
+	}
+	if (begin[0] != '#' || begin[1] != '!')
+		return;
+	(void)exec_program(c, state->path, (uint64_t)stack->argv, (uint64_t)stack->envp, -1);
+	complain(state->path, ": its interpreter cannot be executed", NULL);
+	give_up(STATUS_NOT_EXECUTABLE);
+}
+
+void resident_start(uint64_t *sp)
+{
+	struct stack stack = read_stack(sp);
+	const char *value = take_variable(&stack);
+	struct exec_state state;
+	struct loaded program;
+	struct context *c;
+	uint64_t random;
+
+	if (!value || !exec_state_parse(value, &state)) {
+		complain("this is a part of umvu, which starts it", NULL);
+		give_up(STATUS_NOT_EXECUTABLE);
+	}
+	find_self();
+	c = begin(&state);
+	follow_script(c, &state, &stack);
+	random = random_number(&stack);
+	if (load_program(state.path, random, &program, process.program) < 0)
+		give_up(STATUS_NOT_EXECUTABLE);
+	if (state.descriptor >= 0)
+		(void)NATIVE(__NR_close, state.descriptor);
+	if (program.executable_stack)
+		(void)NATIVE(__NR_mprotect, PAGE_DOWN(sp), PAGE, 7 | PROT_GROWSDOWN);
+	(void)NATIVE(__NR_prctl, PR_SET_NAME, text_base_name(state.path));
+	tell_program(&stack, &program, state.path);
+	tell_kernel(&stack, &program, random);
+	if (process.trap == TRAP_FILTER_NEW && trap_filter() < 0) {
+		complain("the kernel has no seccomp filters", NULL);
+		give_up(STATUS_NOT_EXECUTABLE);
+	}
+	trap_on();
+	program_enter((uint64_t)sp, program.start);
+}

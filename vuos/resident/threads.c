@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads and processes.
+ *
+ * A child with memory of its own (fork) goes on in our handler as its parent does; it has only to turn
+ * the trap on. A child that shares our memory gets a mapping with a stack of the resident's, a context,
+ * and on that stack a copy of the frame of its parent's call, with its own stack pointer and result 0.
+ * It begins with the return from that frame (clone_call()). One way for pthread_create, vfork and
+ * posix_spawn.
+ *
+ * All signals but faults are blocked meanwhile: a child that a signal meets before it can be trapped would
+ * run the handler without us.
+ *
+ * The mapping is unmapped by the thread when it ends; by its parent after vfork(2), whose child has
+ * gone its own way by then. Of a child that shares memory and is neither, it stays.
+ */
+#include "vuos/resident/calls.h"
+
+#include <linux/sched.h>
+
+#include "vuos/resident/signals.h"
+
+#define PROT_READ_WRITE 3
+#define MAP_PRIVATE_ANONYMOUS 0x22
+#define CONTEXT_SIZE PAGE_UP(sizeof(struct context))
+#define FRAME_SLACK  256
+
+/* The flags and the child's stack, of all forms of clone. */
+struct clone {
+	uint64_t flags;
+	uint64_t stack;     /* stack pointer of the child; 0: its parent's */
+	struct call native; /* the call to be made; `raw` is changed for our stack */
+	bool is_clone3;
+	struct clone_args args;
+	uint64_t args_size;
+};
+
+static struct context *context_new(const struct context *parent)
+{
+	size_t len = STACK_SIZE + CONTEXT_SIZE;
+	long memory = NATIVE(__NR_mmap, 0, len, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+	struct context *c;
+
+	if (is_error(memory))
+		return NULL;
+	c = (struct context *)(memory + STACK_SIZE);
+	c->self = c;
+	c->stack_end = (uint64_t)memory + STACK_SIZE;
+	c->memory = (void *)memory;
+	c->memory_len = len;
+	c->blocked = parent->blocked;
+	return c;
+}
+
+static void context_free(struct context *c)
+{
+	if (c->scratch)
+		(void)NATIVE(__NR_munmap, c->scratch, c->scratch_len);
+	(void)NATIVE(__NR_munmap, c->memory, c->memory_len);
+}
+
+/* What the child has of its parent, as the kernel gives it by FLAGS. */
+static void context_inherit(struct context *c, const struct context *parent, uint64_t flags)
+{
+	c->actions = parent->actions;
+	if (!(flags & CLONE_SIGHAND)) {
+		memcpy(c->own_actions, parent->actions, sizeof(c->own_actions));
+		c->actions = c->own_actions;
+		if (flags & CLONE_CLEAR_SIGHAND)
+			signals_clear(c, false); /* the kernel's side follows when a signal comes */
+	}
+	c->is_vfork_child = flags & CLONE_VFORK;
+	if (c->is_vfork_child)
+		c->alternate = parent->alternate;
+}
+
+/* A copy of F, extended state and all, on top of the child's stack of the resident's. */
+static struct frame *copy_frame(const struct context *child, const struct frame *f, uint64_t stack)
+{
+	uint64_t size = fpstate_size(f->uc.fpstate);
+	size_t len = size ? f->uc.fpstate + size - (uint64_t)f : sizeof(*f);
+	/* The distance between both parts stays, so the place has the same remainder of 64. */
+	uint64_t at = ((child->stack_end - len - FRAME_SLACK) & ~63ull) + ((uint64_t)f & 63);
+	struct frame *copy = (struct frame *)at;
+
+	memcpy(copy, f, len);
+	if (size)
+		copy->uc.fpstate += at - (uint64_t)f;
+	copy->uc.rax = 0;
+	if (stack)
+		copy->uc.rsp = stack;
+	copy->uc.stack = (struct altstack){ .sp = child->stack_end - STACK_SIZE, .size = STACK_SIZE };
+	return copy;
+}
+
+/* The child begins on our stack: at the second word of its frame, for rt_sigreturn. */
+static void use_stack(struct clone *clone, const struct context *child, const struct frame *frame)
+{
+	uint64_t sp = (uint64_t)&frame->uc, base = child->stack_end - STACK_SIZE;
+
+	if (!clone->is_clone3) {
+		clone->native.raw[2] = sp;
+		return;
+	}
+	clone->args.stack = base;
+	clone->args.stack_size = sp - base;
+}
+
+static long clone_shared(struct context *c, struct call *call, struct clone *clone)
+{
+	struct context *child = context_new(c);
+	uint64_t mask;
+	long r;
+
+	if (!child)
+		return -EAGAIN;
+	context_inherit(child, c, clone->flags);
+	use_stack(clone, child, copy_frame(child, call->frame, clone->stack));
+	mask = signals_block_all();
+	r = c->work ? CALL_RESTART
+		    : clone_call(clone->native.raw, child, process.trap == TRAP_DISPATCH);
+	signals_restore(mask);
+	if (r < 0 || clone->flags & CLONE_VFORK)
+		context_free(child);
+	return r;
+}
+
+static long clone_apart(struct context *c, struct call *call, struct clone *clone)
+{
+	uint64_t mask = signals_block_all();
+	long r = c->work ? CALL_RESTART
+			 : syscall6((long)clone->native.raw[0], clone->native.raw[1], clone->native.raw[2],
+				    clone->native.raw[3], clone->native.raw[4], clone->native.raw[5], 0);
+
+	if (r == 0) {
+		trap_on();
+		c->held = 0;
+		if (clone->flags & CLONE_CLEAR_SIGHAND)
+			signals_clear(c, true);
+		if (clone->stack)
+			call->frame->uc.rsp = clone->stack;
+	}
+	signals_restore(mask);
+	return r;
+}
+
+/* A child that shares memory has to have a table of handlers of its own, or its parent's. */
+static long clone_any(struct context *c, struct call *call, struct clone *clone)
+{
+	if (clone->flags & CLONE_VM)
+		return clone_shared(c, call, clone);
+	return clone_apart(c, call, clone);
+}
+
+long call_clone(struct context *c, struct call *call)
+{
+	struct clone clone = { .flags = CALL_ARG(call, 0) & ~(uint64_t)CSIGNAL, .stack = CALL_ARG(call, 1),
+			       .native = *call };
+
+	clone.native.raw[2] = 0;
+	return clone_any(c, call, &clone);
+}
+
+static long fork_with(struct context *c, struct call *call, uint64_t flags)
+{
+	struct clone clone = { .flags = flags,
+			       .native.raw = { __NR_clone, flags | SIGCHLD, 0, 0, 0, 0, 0 } };
+
+	return clone_any(c, call, &clone);
+}
+
+long call_fork(struct context *c, struct call *call)
+{
+	return fork_with(c, call, 0);
+}
+
+long call_vfork(struct context *c, struct call *call)
+{
+	return fork_with(c, call, CLONE_VM | CLONE_VFORK);
+}
+
+long call_clone3(struct context *c, struct call *call)
+{
+	struct clone clone = { .is_clone3 = true };
+	uint64_t size = CALL_ARG(call, 1);
+
+	if (size < CLONE_ARGS_SIZE_VER0 || size > PAGE)
+		return size > PAGE ? -E2BIG : -EINVAL;
+	if (size > sizeof(clone.args))
+		return native_call(call->raw); /* newer than we know: the kernel says whether it does */
+	if (copy_in(&clone.args, CALL_ARG(call, 0), size) < 0)
+		return -EFAULT;
+	if ((clone.args.stack == 0) != (clone.args.stack_size == 0) ||
+	    (clone.args.flags & CLONE_SIGHAND && clone.args.flags & CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	clone.flags = clone.args.flags;
+	clone.stack = clone.args.stack + clone.args.stack_size;
+	clone.args.flags &= ~(uint64_t)CLONE_CLEAR_SIGHAND; /* it would take our handlers, too */
+	clone.args.stack = clone.args.stack_size = 0;
+	clone.native.raw[0] = __NR_clone3;
+	clone.native.raw[1] = (uint64_t)&clone.args;
+	clone.native.raw[2] = size;
+	return clone_any(c, call, &clone);
+}
+
+long call_exit(struct context *c, struct call *call)
+{
+	if (!c->memory || c->is_vfork_child)
+		return native_call(call->raw);
+	(void)signals_block_all();
+	thread_end(c->memory, c->memory_len, (int)CALL_ARG(call, 0));
+}
