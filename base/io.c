@@ -91,21 +91,23 @@ int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_l
 	return 0;
 }
 
+int io_connect_path(int fd, const char *path)
+{
+	struct sockaddr_un addr;
+	socklen_t len;
+	int r = io_unix_address(&addr, path, &len);
+
+	if (r < 0)
+		return r;
+	return connect(fd, (struct sockaddr *)&addr, len) < 0 ? -errno : 0;
+}
+
 int io_connect_unix(const char *path, int type)
 {
 	auto_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr;
-	socklen_t len;
-	int r;
+	int r = fd < 0 ? -errno : io_connect_path(fd, path);
 
-	if (fd < 0)
-		return -errno;
-	r = io_unix_address(&addr, path, &len);
-	if (r < 0)
-		return r;
-	if (connect(fd, (struct sockaddr *)&addr, len) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 bool io_unix_alive(const char *path, int type)

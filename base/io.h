@@ -34,6 +34,9 @@ int io_unix_address(struct sockaddr_un *addr, const char *path, socklen_t *ret_l
  */
 int io_listen_unix(const char *path, int type, mode_t mode, gid_t gid, int backlog);
 
+/* Connects the AF_UNIX socket FD to PATH. */
+int io_connect_path(int fd, const char *path);
+
 /* Connects a close-on-exec AF_UNIX socket of TYPE to PATH. Returns the descriptor. */
 int io_connect_unix(const char *path, int type);
 

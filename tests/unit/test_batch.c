@@ -16,7 +16,7 @@ struct fake {
 	struct vdeplug_module *module;
 	int fd, peer_fd;
 	unsigned nothings;  /* receives that find nothing after all */
-	unsigned receives, sends, batches, gets, puts, commits;
+	unsigned receives, sends, batches, gets, puts, commits, polls;
 	uint64_t native;
 	bool supported;
 	struct plug_module m;
@@ -106,6 +106,12 @@ static int fake_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigne
 	return (int)count;
 }
 
+static int fake_busy_poll(VDECONN *conn, unsigned usec)
+{
+	fake_of(conn)->polls += usec;
+	return fake_of(conn)->supported ? 0 : unsupported();
+}
+
 static const struct vdeplug_ops_ext ext = {
 	.size = sizeof(ext),
 	.vde_features = fake_features,
@@ -115,6 +121,7 @@ static const struct vdeplug_ops_ext ext = {
 	.vde_rx_put = fake_rx_put,
 	.vde_tx_get = fake_tx_get,
 	.vde_tx_commit = fake_tx_commit,
+	.vde_busy_poll = fake_busy_poll,
 };
 
 static int setup(void **state)
@@ -466,7 +473,8 @@ static void own_operations(void **state)
 	assert_int_equal(batch_tx_get(conn, frames, 3, 100), 3);
 	assert_int_equal(batch_tx_commit(conn, frames, 3), 3);
 	assert_int_equal(fake->commits, 3);
-	assert_int_equal(batch_busy_poll(conn, 10), 0); /* it has none, which is fine */
+	assert_int_equal(batch_busy_poll(conn, 10), 0);
+	assert_int_equal(fake->polls, 10);
 	assert_null(atomic_load(&fake->m.batch));	/* nothing was needed of the library's */
 }
 
@@ -490,6 +498,9 @@ static void not_this_time(void **state)
 	assert_int_equal(batch_tx_get(conn, frames, 1, 100), 1);
 	assert_int_equal(batch_tx_commit(conn, frames, 0), 0);
 	assert_int_equal(fake->commits, 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(batch_busy_poll(conn, 10), 0); /* what cannot be polled need not be */
+	assert_int_equal(fake->polls, 10);
 }
 
 /* A plug-in that was made when there were fewer. */
@@ -509,6 +520,8 @@ static void short_table(void **state)
 	arrive(fake, 1, 60);
 	assert_int_equal(batch_recv(conn, &frame, 1), 1);
 	assert_int_equal(fake->batches, 0);
+	assert_int_equal(batch_busy_poll(conn, 10), 0);
+	assert_int_equal(fake->polls, 0);
 }
 
 int main(void)

@@ -52,6 +52,7 @@ static void console_start(struct console *console, const char *greeting,
 		       test_directory(console->directory));
 	console->listener = io_listen_unix(console->path, SOCK_STREAM, 0600, (gid_t)-1, 5);
 	assert_true(console->listener >= 0);
+	assert_int_equal(io_set_nonblock(console->listener, false), 0); /* the thread waits for the client */
 	assert_int_equal(pthread_create(&console->thread, NULL, play, console), 0);
 }
 

@@ -76,7 +76,7 @@ static bool ext_has(const struct plug_module *m, size_t offset)
 	return !(atomic_load_explicit(&m->ext_lacks, memory_order_relaxed) & ext_bit(offset));
 }
 
-/* The result R of a plug-in's function as negative errno; -EOPNOTSUPP is remembered. */
+/* The result R of the plug-in's function at OFFSET as negative errno; -EOPNOTSUPP is remembered. */
 static int ext_result(VDECONN *conn, size_t offset, int r)
 {
 	if (r >= 0)
@@ -87,8 +87,14 @@ static int ext_result(VDECONN *conn, size_t offset, int r)
 	return errno > 0 ? -errno : -EIO;
 }
 
-#define EXT_RESULT(conn, member, r) \
-	ext_result((conn), offsetof(struct vdeplug_ops_ext, member), (r))
+/* Calls the plug-in's function MEMBER with CONN and all else; -EOPNOTSUPP: it is to be done here. */
+#define EXT_CALL(conn, member, ...)                                                        \
+	({                                                                                 \
+		__typeof__(module_of(conn)->ext->member) ext_call_ = EXT(conn, member);    \
+		ext_call_ ? ext_result((conn), offsetof(struct vdeplug_ops_ext, member),   \
+				       ext_call_((conn), __VA_ARGS__)) :                   \
+			    -EOPNOTSUPP;                                                   \
+	})
 
 /* --- state ---------------------------------------------------------------------------------- */
 
@@ -141,6 +147,22 @@ static int batch_lock(struct shared_lock *lock)
 	int r = shared_lock_take(lock);
 
 	return r == -EDEADLK ? -EBUSY : MIN(r, 0);
+}
+
+/* The state of CONN with its lock for receiving held, which the caller drops; negative errno: neither. */
+static int rx_begin(VDECONN *conn, struct plug_batch **ret)
+{
+	int r = batch_of(conn, ret);
+
+	return r < 0 ? r : batch_lock(&(*ret)->rx_lock);
+}
+
+/* The same for sending. */
+static int tx_begin(VDECONN *conn, struct plug_batch **ret)
+{
+	int r = batch_of(conn, ret);
+
+	return r < 0 ? r : batch_lock(&(*ret)->tx_lock);
 }
 
 uint64_t batch_features(VDECONN *conn, uint64_t features)
@@ -216,21 +238,16 @@ static int recv_one(VDECONN *conn, struct plug_batch *b, struct vde_frame *frame
 
 int batch_recv(VDECONN *conn, struct vde_frame *frames, unsigned count)
 {
-	__typeof__(module_of(conn)->ext->vde_recv_batch) recv = EXT(conn, vde_recv_batch);
 	struct plug_batch *b;
 	unsigned n = 0;
 	bool ask;
 	int r;
 
 	count = MIN(count, COUNT_MAX);
-	if (recv) {
-		r = EXT_RESULT(conn, vde_recv_batch, recv(conn, frames, count));
-		if (r != -EOPNOTSUPP)
-			return r;
-	}
-	r = batch_of(conn, &b);
-	if (r == 0)
-		r = batch_lock(&b->rx_lock);
+	r = EXT_CALL(conn, vde_recv_batch, frames, count);
+	if (r != -EOPNOTSUPP)
+		return r;
+	r = rx_begin(conn, &b);
 	if (r < 0)
 		return r;
 	ask = !never_waits(conn);
@@ -242,19 +259,14 @@ int batch_recv(VDECONN *conn, struct vde_frame *frames, unsigned count)
 
 int batch_rx_get(VDECONN *conn, struct vde_frame *frames, unsigned count)
 {
-	__typeof__(module_of(conn)->ext->vde_rx_get) get = EXT(conn, vde_rx_get);
 	struct plug_batch *b;
 	int r;
 
 	count = MIN(count, COUNT_MAX);
-	if (get) {
-		r = EXT_RESULT(conn, vde_rx_get, get(conn, frames, count));
-		if (r != -EOPNOTSUPP)
-			return r;
-	}
-	r = batch_of(conn, &b);
-	if (r == 0)
-		r = batch_lock(&b->rx_lock);
+	r = EXT_CALL(conn, vde_rx_get, frames, count);
+	if (r != -EOPNOTSUPP)
+		return r;
+	r = rx_begin(conn, &b);
 	if (r < 0)
 		return r;
 	count = MIN(count, SLOTS - b->rx_count);
@@ -280,7 +292,7 @@ void batch_rx_put(VDECONN *conn, unsigned count)
 		put(conn, count);
 		return;
 	}
-	if (batch_of(conn, &b) < 0 || batch_lock(&b->rx_lock) < 0)
+	if (rx_begin(conn, &b) < 0)
 		return;
 	count = MIN(count, b->rx_count);
 	b->rx_first = (b->rx_first + count) % SLOTS;
@@ -329,15 +341,11 @@ static bool was_taken(ssize_t r)
 /* Sends complete frames: how many were taken, negative errno if none. */
 static int send_whole(VDECONN *conn, const struct vde_frame *frames, unsigned count)
 {
-	__typeof__(module_of(conn)->ext->vde_send_batch) send = EXT(conn, vde_send_batch);
+	int r = EXT_CALL(conn, vde_send_batch, frames, count);
 	unsigned n = 0;
 
-	if (send) {
-		int r = EXT_RESULT(conn, vde_send_batch, send(conn, frames, count));
-
-		if (r != -EOPNOTSUPP)
-			return r;
-	}
+	if (r != -EOPNOTSUPP)
+		return r;
 	while (n < count &&
 	       (frames[n].len < ETHER_HEADER_SIZE ||
 		was_taken(conn->module->vde_send(conn, frames[n].data, frames[n].len, 0))))
@@ -438,9 +446,7 @@ int batch_send(VDECONN *conn, const struct vde_frame *frames, unsigned count)
 	count = MIN(count, COUNT_MAX);
 	if (all_pass(frames, count, native))
 		return send_whole(conn, frames, count);
-	r = batch_of(conn, &b);
-	if (r == 0)
-		r = batch_lock(&b->tx_lock);
+	r = tx_begin(conn, &b);
 	if (r < 0)
 		return r;
 	r = send_locked(conn, b, frames, count, native);
@@ -465,15 +471,10 @@ int batch_tx_get(VDECONN *conn, struct vde_frame *frames, unsigned count, size_t
 	count = MIN(count, COUNT_MAX);
 	if (count == 0)
 		return 0;
-	if (plugin_lends(conn)) {
-		r = EXT_RESULT(conn, vde_tx_get,
-			       module_of(conn)->ext->vde_tx_get(conn, frames, count, len));
-		if (r != -EOPNOTSUPP)
-			return r;
-	}
-	r = batch_of(conn, &b);
-	if (r == 0)
-		r = batch_lock(&b->tx_lock);
+	r = plugin_lends(conn) ? EXT_CALL(conn, vde_tx_get, frames, count, len) : -EOPNOTSUPP;
+	if (r != -EOPNOTSUPP)
+		return r;
+	r = tx_begin(conn, &b);
 	if (r < 0)
 		return r;
 	b->tx_count = MIN(count, SLOTS);
@@ -505,9 +506,7 @@ int batch_tx_commit(VDECONN *conn, const struct vde_frame *frames, unsigned coun
 
 int batch_busy_poll(VDECONN *conn, unsigned usec)
 {
-	__typeof__(module_of(conn)->ext->vde_busy_poll) busy_poll = EXT(conn, vde_busy_poll);
+	int r = EXT_CALL(conn, vde_busy_poll, usec);
 
-	if (!busy_poll)
-		return 0;
-	return EXT_RESULT(conn, vde_busy_poll, busy_poll(conn, usec));
+	return r == -EOPNOTSUPP ? 0 : r; /* nothing to look at is no error */
 }

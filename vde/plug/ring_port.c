@@ -340,20 +340,14 @@ static int no_rings(int r)
 static int connect_until(const char *path, uint64_t deadline)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr;
-	socklen_t len;
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = io_unix_address(&addr, path, &len);
-	if (r < 0)
-		return r;
 	do {
 		r = limit_waiting(fd, deadline);
-		if (r < 0)
-			return r;
-		r = connect(fd, (struct sockaddr *)&addr, len) < 0 ? -errno : 0;
+		if (r == 0)
+			r = io_connect_path(fd, path);
 	} while (r == -EINTR);
 	if (r < 0)
 		return r == -EAGAIN ? -ETIMEDOUT : r;

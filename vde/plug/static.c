@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +19,13 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/spawn.h"
 #include "base/util.h"
 
 #define HELPER         "vde_plug"
 #define DEFAULT_DESCR  "libvdeplug"
 #define CLOSE_PATIENCE 1000 /* ms until a helper that does not see the end is told to go */
 #define ARGUMENTS_MAX  8
-
-extern char **environ;
 
 struct vdeconn {
 	int fd; /* owned */
@@ -89,30 +87,12 @@ static int helper_line_fill(struct helper_line *line, const char *vnl, const cha
 /* Starts the helper with its descriptor FD, and with signals as a fresh process has them. */
 static int helper_spawn(char *const argv[], int fd, pid_t *ret)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t signals;
-	int r = posix_spawn_file_actions_init(&actions);
+	const struct spawn_fd itself = { fd, fd };
+	sigset_t all;
+	struct spawn_plan plan = { .argv = argv, .fds = &itself, .num_fds = 1, .defaults = &all };
 
-	if (r)
-		return -r;
-	r = posix_spawnattr_init(&attributes);
-	if (r) {
-		(void)posix_spawn_file_actions_destroy(&actions);
-		return -r;
-	}
-	(void)sigemptyset(&signals);
-	(void)posix_spawnattr_setsigmask(&attributes, &signals);
-	(void)sigfillset(&signals);
-	(void)posix_spawnattr_setsigdefault(&attributes, &signals);
-	r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	if (r == 0) /* onto itself: stays open across exec */
-		r = posix_spawn_file_actions_adddup2(&actions, fd, fd);
-	if (r == 0)
-		r = posix_spawnp(ret, argv[0], &actions, &attributes, argv, environ);
-	(void)posix_spawnattr_destroy(&attributes);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	(void)sigfillset(&all);
+	return spawn_program(&plan, ret);
 }
 
 static int static_open(const char *vnl, const char *descr, int interface_version,

@@ -11,17 +11,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/spawn.h"
 
 #define PIPE_SIZE    (1 << 20) /* wanted, bytes */
 #define TERM_WAIT_MS 1000
-
-extern char **environ;
 
 static bool has_terminal(void)
 {
@@ -63,33 +61,20 @@ static int make_pipe(int *reader, int *writer)
 
 static int spawn(struct cmd_child *child, char **words, int input, int output)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, usual;
+	const struct spawn_fd fds[] = { { input, STDIN_FILENO }, { output, STDOUT_FILENO } };
+	sigset_t usual;
+	struct spawn_plan plan = { .argv = words, .fds = fds, .num_fds = ARRAY_SIZE(fds),
+				   .defaults = &usual, .own_group = child->group };
 	int r;
 
-	(void)sigemptyset(&none);
 	(void)sigemptyset(&usual);
 	(void)sigaddset(&usual, SIGPIPE); /* which programs that hold networks tend to ignore */
 	(void)sigaddset(&usual, SIGTERM);
 	(void)sigaddset(&usual, SIGCHLD);
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawnattr_init(&attr);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &usual);
-	(void)posix_spawnattr_setflags(&attr,
-				       (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-					       (child->group ? POSIX_SPAWN_SETPGROUP : 0)));
-	r = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawnp(&child->pid, words[0], &actions, &attr, words, environ);
-	if (r)
+	r = spawn_program(&plan, &child->pid);
+	if (r < 0)
 		child->pid = 0;
-	(void)posix_spawnattr_destroy(&attr);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	return r;
 }
 
 int cmd_child_start(struct cmd_child *child, char **words, struct error *error)

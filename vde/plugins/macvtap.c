@@ -5,13 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include <net/if.h>
-#include <linux/if_tun.h>
-
 #include "base/cleanup.h"
+#include "base/tun.h"
 
 #define PATH_SIZE 128
 
@@ -59,10 +56,10 @@ static int explain(int code, const char *name, unsigned index, struct error *err
 
 static int open_macvtap(const char *name, struct error *error)
 {
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	char path[PATH_SIZE];
 	auto_close int fd = -1;
 	unsigned index = strlen(name) < IFNAMSIZ && *name ? if_nametoindex(name) : 0;
+	int r;
 
 	if (!index)
 		return error_set(
@@ -72,9 +69,9 @@ static int open_macvtap(const char *name, struct error *error)
 			name);
 	(void)snprintf(path, sizeof(path), "/dev/tap%u", index);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0)
-		return explain(errno, name, index, error);
-	return TAKE_FD(fd);
+	/* The device is one interface's: the request's name does not count. */
+	r = fd < 0 ? -errno : tun_attach(fd, name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, NULL);
+	return r < 0 ? explain(-r, name, index, error) : TAKE_FD(fd);
 }
 
 TAP_PLUGIN(open_macvtap);

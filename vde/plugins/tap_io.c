@@ -18,15 +18,9 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include <linux/if_tun.h>
-
 #include "base/cleanup.h"
+#include "base/tun.h"
 #include "vde/plug/offload.h"
-
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20 /* Linux 6.2 */
-#define TUN_F_USO6 0x40
-#endif
 
 /* A frame that is given out in pieces. */
 struct tap_rest {

@@ -11,15 +11,9 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-#include <linux/if_tun.h>
-
 #include "base/cleanup.h"
+#include "base/tun.h"
 #include "vde/plug/ring_port.h"
-
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20 /* Linux 6.2 */
-#define TUN_F_USO6 0x40
-#endif
 
 static const char *const default_dirs[] = { VS_RUNDIR "/vde.ctl", "/tmp/vde.ctl" };
 

@@ -91,19 +91,15 @@ static int control_connect(struct control *control, const char *name)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval patience = { .tv_sec = CONNECT_PATIENCE };
-	struct sockaddr_un address;
-	socklen_t len;
 	int r;
 
 	(void)snprintf(control->path, sizeof(control->path), "%s/%s", control->dir, name);
 	/* A switch that is stopped, with a full backlog, would block connect(2) for good. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		return -errno;
-	r = io_unix_address(&address, control->path, &len);
+	r = io_connect_path(fd, control->path);
 	if (r < 0)
 		return r;
-	if (connect(fd, (struct sockaddr *)&address, len) < 0)
-		return -errno;
 	control->fd = TAKE_FD(fd);
 	return 0;
 }

@@ -5,54 +5,28 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/spawn.h"
 
 #define END_PATIENCE  2000 /* ms for it to see the end of its input */
 #define TERM_PATIENCE 2000 /* ms for it to obey SIGTERM */
 #define SIGNAL_STATUS 128  /* what shells add to the number of a signal */
 
-extern char **environ;
-
-/* Signals as a fresh program expects them, whatever ours are. */
-static int default_signals(posix_spawnattr_t *attributes)
-{
-	sigset_t signals;
-
-	(void)sigemptyset(&signals);
-	(void)posix_spawnattr_setsigmask(attributes, &signals);
-	(void)sigaddset(&signals, SIGPIPE);
-	(void)posix_spawnattr_setsigdefault(attributes, &signals);
-	return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
+/* What our caller has ignored is ignored there, too; SIGPIPE is what we ignore ourselves. */
 static int spawn_on(char *const argv[], int input, int output, pid_t *ret)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int r = posix_spawn_file_actions_init(&actions);
+	const struct spawn_fd fds[] = { { input, STDIN_FILENO }, { output, STDOUT_FILENO } };
+	sigset_t pipe_signal;
+	struct spawn_plan plan = { .argv = argv, .fds = fds, .num_fds = ARRAY_SIZE(fds),
+				   .defaults = &pipe_signal };
 
-	if (r)
-		return -r;
-	r = posix_spawnattr_init(&attributes);
-	if (r) {
-		(void)posix_spawn_file_actions_destroy(&actions);
-		return -r;
-	}
-	r = default_signals(&attributes);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawnp(ret, argv[0], &actions, &attributes, argv, environ);
-	(void)posix_spawnattr_destroy(&attributes);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	(void)sigemptyset(&pipe_signal);
+	(void)sigaddset(&pipe_signal, SIGPIPE);
+	return spawn_program(&plan, ret);
 }
 
 /* A pipe whose ends are no standard descriptors, even when those are closed. */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* TAP and TUN devices (Linux, Documentation/networking/tuntap.rst). */
+/* TAP interfaces of programs that carry their frames (base/tun.h has what all others do, too). */
 #pragma once
 
 #include <net/if.h>
 
 #include "base/error.h"
-
-#define TAP_DEVICE "/dev/net/tun"
 
 struct tap {
 	int fd; /* owned by whoever has the struct; close-on-exec, non-blocking */
@@ -25,12 +23,6 @@ struct tap {
  * network namespace and stays down.
  */
 int tap_open(const char *name, struct tap *ret, struct error *error);
-
-/* Opens the clone device PATH alone; the error says what to do. Returns the descriptor. */
-int tap_open_device(const char *path, struct error *error);
-
-/* Whether TEXT can be the name of an interface: 1 to 15 bytes, no slash, colon or blank. */
-bool tap_name_valid(const char *text);
 
 /* Lets the kernel hand over super-frames, of UDP, too, if it knows them: true. */
 bool tap_offload(int fd);

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vde_tunctl: makes and removes persistent TAP and TUN interfaces. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <linux/if_tun.h>
-
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/option.h"
 #include "base/parse.h"
-#include "tap.h"
+#include "base/tun.h"
 
 struct settings {
 	bool brief;
@@ -52,7 +51,7 @@ static const struct option_row rows[] = {
 	{ 'b', "brief", .kind = OPTION_FLAG, .offset = offsetof(struct settings, brief),
 	  .help = "print the name of the new interface and nothing else" },
 	{ 'f', "device", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
-	  .offset = offsetof(struct settings, device), .preset = TAP_DEVICE,
+	  .offset = offsetof(struct settings, device), .preset = TUN_DEVICE,
 	  .help = "device that makes interfaces" },
 	{ 'u', "owner", .kind = OPTION_CALL, .arg = "USER", .complete = COMPLETE_USER,
 	  .set = set_owner, .help = "who may use the interface (default: the caller)" },
@@ -80,18 +79,11 @@ static const struct option_program program = {
 
 static int check_name(const char *name, struct error *error)
 {
-	if (tap_name_valid(name))
+	if (tun_name_valid(name))
 		return 0;
 	return error_set(error, EINVAL,
 			 "'%s' cannot be the name of an interface (1 to %d bytes, without blanks, "
 			 "'/' and ':')", name, IFNAMSIZ - 1);
-}
-
-static int set_interface(int fd, const char *name, int flags, struct ifreq *ifr)
-{
-	*ifr = (struct ifreq){ .ifr_flags = (short)flags };
-	(void)str_copy(ifr->ifr_name, sizeof(ifr->ifr_name), name);
-	return ioctl(fd, TUNSETIFF, ifr) < 0 ? -errno : 0;
 }
 
 static int interface_error(int code, const char *what, const char *name, struct error *error)
@@ -103,7 +95,7 @@ static int interface_error(int code, const char *what, const char *name, struct 
 		{ EPERM, "it needs CAP_NET_ADMIN, run this as root" },
 		{ EBUSY, "another program uses the interface" },
 		{ EINVAL, "an interface of another kind has that name" },
-		{ ENOTTY, "the device is not one that makes interfaces, as " TAP_DEVICE " is" },
+		{ ENOTTY, "the device is not one that makes interfaces, as " TUN_DEVICE " is" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(remedies); i++)
@@ -142,37 +134,33 @@ static void report_made(const struct settings *s, const char *name, uid_t owner)
 static int make_interface(const struct settings *s, struct error *error)
 {
 	const char *name = s->name ? s->name : "";
-	int kind = s->tun || str_starts(name, "tun") ? IFF_TUN : IFF_TAP, r;
+	unsigned kind = s->tun || str_starts(name, "tun") ? IFF_TUN : IFF_TAP;
 	uid_t owner = s->owner_given ? s->owner : s->group_given ? (uid_t)-1 : geteuid();
+	char real_name[IFNAMSIZ];
 	auto_close int fd = -1;
-	struct ifreq ifr;
+	int r;
 
 	r = *name ? check_name(name, error) : 0;
 	if (r < 0)
 		return r;
-	fd = tap_open_device(s->device, error);
+	fd = tun_open_device(s->device, O_NONBLOCK, error);
 	if (fd < 0)
 		return fd;
-	r = set_interface(fd, name, kind | IFF_NO_PI, &ifr);
+	r = tun_attach(fd, name, kind | IFF_NO_PI, real_name);
 	if (r < 0)
 		return interface_error(-r, "make the interface", *name ? name : "(any)", error);
-	r = own_interface(fd, s, ifr.ifr_name, owner, error);
+	r = own_interface(fd, s, real_name, owner, error);
 	if (r == 0)
-		report_made(s, ifr.ifr_name, owner);
+		report_made(s, real_name, owner);
 	return r;
 }
 
 /* Joins the interface whatever kind it is of: those who made it may have used other programs. */
 static int join_any(int fd, const char *name)
 {
-	static const int kinds[] = { IFF_TAP, IFF_TUN, IFF_TAP | IFF_MULTI_QUEUE,
-				     IFF_TUN | IFF_MULTI_QUEUE };
-	struct ifreq ifr;
-	int r = -EINVAL;
+	int r = tun_attach(fd, name, IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE, NULL);
 
-	for (size_t i = 0; r == -EINVAL && i < ARRAY_SIZE(kinds); i++)
-		r = set_interface(fd, name, kinds[i] | IFF_NO_PI, &ifr);
-	return r;
+	return r == -EINVAL ? tun_attach(fd, name, IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE, NULL) : r;
 }
 
 static int remove_interface(const struct settings *s, struct error *error)
@@ -185,7 +173,7 @@ static int remove_interface(const struct settings *s, struct error *error)
 		return r;
 	if (if_nametoindex(name) == 0)
 		return error_set(error, ENODEV, "there is no interface '%s'", name);
-	fd = tap_open_device(s->device, error);
+	fd = tun_open_device(s->device, O_NONBLOCK, error);
 	if (fd < 0)
 		return fd;
 	r = join_any(fd, name);
@@ -200,7 +188,7 @@ static int remove_interface(const struct settings *s, struct error *error)
 
 int main(int argc, char **argv)
 {
-	struct settings settings = { .device = TAP_DEVICE };
+	struct settings settings = { .device = TUN_DEVICE };
 	struct error error = { 0 };
 	int status, first, r;
 

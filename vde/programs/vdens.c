@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/option.h"
+#include "base/tun.h"
 #include "end_tap.h"
 #include "end_vde.h"
 #include "handover.h"
@@ -66,7 +67,7 @@ static int set_prefix(void *settings, const char *argument, struct error *error)
 
 	/* Room for a number behind it; a `%` would be the kernel's to fill in. */
 	if (snprintf(longest, sizeof(longest), "%s0", argument) >= (int)sizeof(longest) ||
-	    !tap_name_valid(longest) || strchr(argument, '%'))
+	    !tun_name_valid(longest) || strchr(argument, '%'))
 		return error_set(error, EINVAL,
 				 "'%s' cannot begin the name of an interface (at most %d bytes, "
 				 "without blanks, '/', ':' and '%%')", argument, IFNAMSIZ - 2);

@@ -3,14 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include <linux/if_tun.h>
-
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/tun.h"
 #include "vde/switch/tap_io.h"
 #include "wire/vde_ring.h"
 
@@ -66,50 +64,18 @@ const struct endpoint_class tap_class = {
 
 /* --- the device ------------------------------------------------------------------------------ */
 
-/* Makes FD the other end of the interface. One with several queues wants to be asked so. */
-static int tap_attach(int fd, const char *name, struct ifreq *ifr)
-{
-	static const short more[] = { 0, IFF_MULTI_QUEUE };
-
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
-		*ifr = (struct ifreq){ .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more[i] };
-		(void)str_copy(ifr->ifr_name, sizeof(ifr->ifr_name), name);
-		if (ioctl(fd, TUNSETIFF, ifr) == 0)
-			return 0;
-		if (errno != EINVAL)
-			break;
-	}
-	return -errno;
-}
-
 static int tap_device(const char *name, char ret_name[IFNAMSIZ], struct error *error)
 {
-	auto_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	int header_len = sizeof(struct vnet_header), r;
-	struct ifreq ifr;
+	auto_close int fd = tun_open_tap(name, IFF_VNET_HDR | IFF_MULTI_QUEUE, O_NONBLOCK, ret_name, error);
+	int header_len = sizeof(struct vnet_header);
 
 	if (fd < 0)
-		return error_set_errno(error, errno, "tap '%s': cannot open /dev/net/tun (usually "
-				       "mode 0666; root may have to run 'modprobe tun')", name);
-	if (strlen(name) >= IFNAMSIZ)
-		return error_set(error, EINVAL, "tap '%s': an interface name has at most %d bytes",
-				 name, IFNAMSIZ - 1);
-	r = tap_attach(fd, name, &ifr);
-	if (r == -EPERM)
-		return error_set(error, EPERM,
-				 "tap '%s': not permitted; root makes it for you with "
-				 "'vde_tunctl -u USER -t %s'", name, name);
-	if (r == -EINVAL)
-		return error_set(error, EINVAL, "tap '%s': there is an interface of this name, "
-				 "and it is no TAP", name);
-	if (r < 0)
-		return error_set_errno(error, -r, "tap '%s'", name);
+		return fd;
 	if (ioctl(fd, TUNSETVNETHDRSZ, &header_len) < 0)
 		return error_set_errno(error, errno, "tap '%s'", name);
 	if (!tap_has_nowait(fd))
 		return error_set(error, EOPNOTSUPP, "tap '%s': the kernel is too old (5.8 is needed)",
 				 name);
-	(void)str_copy(ret_name, IFNAMSIZ, ifr.ifr_name);
 	return TAKE_FD(fd);
 }
 

@@ -18,15 +18,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include <linux/if_tun.h>
-
+#include "base/tun.h"
 #include "vde/switch/forward.h"
 #include "vde/switch/takeover_message.h"
-
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20 /* Linux 6.2 */
-#define TUN_F_USO6 0x40
-#endif
 
 #define BATCHES_A_TURN 8
 #define BATCH_BYTES    (256 * 1024)            /* a batch ends when it has so many */
