@@ -42,6 +42,8 @@ CONTENTS = {
     'libvde-dev': [f'{LIB}/pkgconfig/{name}.pc' for name in ('vdemgmt', 'vdehist', 'vdesnmp')] + [
         f'usr/include/lib{name}.h' for name in ('vdemgmt', 'vdehist', 'vdesnmp')],
     'randmac': ['usr/bin/randmac'],
+    'umvu': ['usr/bin/umvu', 'usr/libexec/virtualsquare/umvu-resident',
+             'usr/share/man/man1/umvu.1.gz'],
 }
 CONFIGURATION = {'vde2': {'/etc/vde2/vdecmd', '/etc/network/if-pre-up.d/vde2',
                           '/etc/network/if-post-down.d/vde2'},
