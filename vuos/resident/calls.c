@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A call of the program arrives as SIGSYS. The frame has its number and arguments as they were; its
- * instruction pointer stands behind the instruction. What has no handler here is made as it is. What a
- * handler returns is the program's result, but CALL_RESTART, by which the program makes its call afresh.
+ * A call of the program arrives as SIGSYS, whose frame has the registers as they were and an instruction pointer
+ * behind the instruction, or from a patched call site, without a frame of the kernel's. What has no handler
+ * here is made as it is. What a handler returns is the program's result, but CALL_RESTART, by which the program
+ * makes its call afresh.
  */
 #include "vuos/resident/calls.h"
 
@@ -10,45 +11,13 @@
 #include <linux/audit.h>
 #include <linux/prctl.h>
 
+#include "vuos/resident/memory.h"
+#include "vuos/resident/patch.h"
 #include "vuos/resident/signals.h"
 
 #define SYSCALL_INSTRUCTION 2 /* bytes */
-#define MAP_FIXED           0x10
-#define MAP_FIXED_NOREPLACE 0x100000
-#define MREMAP_FIXED        2
 
 typedef long call_handler(struct context *c, struct call *call);
-
-/* The program's heap may begin right behind our data. */
-static bool is_ours(uint64_t address, uint64_t len)
-{
-	return address < PAGE_UP(resident_end) && address + len > RESIDENT_BASE && len;
-}
-
-/* munmap, mprotect, madvise ...: not over what is ours. */
-static long call_range(struct context *c, struct call *call)
-{
-	(void)c;
-	return is_ours(CALL_ARG(call, 0), CALL_ARG(call, 1)) ? -EINVAL : native_call(call->raw);
-}
-
-static long call_mmap(struct context *c, struct call *call)
-{
-	(void)c;
-	if (CALL_ARG(call, 3) & (MAP_FIXED | MAP_FIXED_NOREPLACE) &&
-	    is_ours(CALL_ARG(call, 0), CALL_ARG(call, 1)))
-		return -ENOMEM;
-	return native_call(call->raw);
-}
-
-static long call_mremap(struct context *c, struct call *call)
-{
-	(void)c;
-	if (is_ours(CALL_ARG(call, 0), MAX(CALL_ARG(call, 1), 1)) ||
-	    (CALL_ARG(call, 3) & MREMAP_FIXED && is_ours(CALL_ARG(call, 4), CALL_ARG(call, 2))))
-		return -EINVAL;
-	return native_call(call->raw);
-}
 
 /* GS is how we find ourselves. */
 static long call_arch_prctl(struct context *c, struct call *call)
@@ -83,44 +52,62 @@ static long call_io_uring(struct context *c, struct call *call)
 	return -EPERM;
 }
 
-static call_handler *const handlers[] = {
-	[__NR_mmap] = call_mmap, [__NR_munmap] = call_range, [__NR_mprotect] = call_range,
-	[__NR_pkey_mprotect] = call_range, [__NR_madvise] = call_range, [__NR_mremap] = call_mremap,
-	[__NR_remap_file_pages] = call_range,
+/* FRAME: it needs the program's registers as the kernel has them, and always goes by the trap. */
+static const struct {
+	call_handler *handler;
+	bool frame;
+} handlers[] = {
+	[__NR_mmap] = { call_mmap }, [__NR_munmap] = { call_munmap }, [__NR_mprotect] = { call_mprotect },
+	[__NR_pkey_mprotect] = { call_mprotect }, [__NR_madvise] = { call_range },
+	[__NR_mremap] = { call_mremap }, [__NR_remap_file_pages] = { call_range },
 
-	[__NR_rt_sigaction] = call_rt_sigaction, [__NR_rt_sigprocmask] = call_rt_sigprocmask,
-	[__NR_rt_sigpending] = call_rt_sigpending, [__NR_sigaltstack] = call_sigaltstack,
-	[__NR_rt_sigreturn] = call_rt_sigreturn,
+	[__NR_rt_sigaction] = { call_rt_sigaction }, [__NR_rt_sigprocmask] = { call_rt_sigprocmask, true },
+	[__NR_rt_sigpending] = { call_rt_sigpending }, [__NR_sigaltstack] = { call_sigaltstack, true },
+	[__NR_rt_sigreturn] = { call_rt_sigreturn, true },
 
-	[__NR_clone] = call_clone, [__NR_clone3] = call_clone3, [__NR_fork] = call_fork,
-	[__NR_vfork] = call_vfork, [__NR_exit] = call_exit,
-	[__NR_execve] = call_execve, [__NR_execveat] = call_execveat,
+	[__NR_clone] = { call_clone, true }, [__NR_clone3] = { call_clone3, true },
+	[__NR_fork] = { call_fork, true }, [__NR_vfork] = { call_vfork, true },
+	[__NR_exit] = { call_exit, true },
+	[__NR_execve] = { call_execve, true }, [__NR_execveat] = { call_execveat, true },
 
-	[__NR_arch_prctl] = call_arch_prctl, [__NR_prctl] = call_prctl, [__NR_seccomp] = call_seccomp,
-	[__NR_io_uring_setup] = call_io_uring, [__NR_io_uring_enter] = call_io_uring,
-	[__NR_io_uring_register] = call_io_uring,
+	[__NR_arch_prctl] = { call_arch_prctl }, [__NR_prctl] = { call_prctl },
+	[__NR_seccomp] = { call_seccomp },
+	[__NR_io_uring_setup] = { call_io_uring }, [__NR_io_uring_enter] = { call_io_uring },
+	[__NR_io_uring_register] = { call_io_uring },
 
-	[__NR_readlink] = call_readlink, [__NR_readlinkat] = call_readlinkat,
-	[__NR_open] = call_path, [__NR_stat] = call_path, [__NR_access] = call_path,
-	[__NR_openat] = call_path, [__NR_newfstatat] = call_path, [__NR_statx] = call_path,
-	[__NR_faccessat] = call_path, [__NR_faccessat2] = call_path,
+	[__NR_readlink] = { call_readlink }, [__NR_readlinkat] = { call_readlinkat },
+	[__NR_open] = { call_path }, [__NR_stat] = { call_path }, [__NR_access] = { call_path },
+	[__NR_openat] = { call_path }, [__NR_newfstatat] = { call_path }, [__NR_statx] = { call_path },
+	[__NR_faccessat] = { call_path }, [__NR_faccessat2] = { call_path },
 };
 
 static long serve(struct context *c, struct call *call)
 {
 	uint64_t number = call->raw[0];
 
-	if (number < ARRAY_SIZE(handlers) && handlers[number])
-		return handlers[number](c, call);
+	if (number < ARRAY_SIZE(handlers) && handlers[number].handler)
+		return handlers[number].handler(c, call);
 	return native_call(call->raw);
+}
+
+/* Our own trapped instruction. True: the call was made already, and only a way out was wanted. */
+static bool was_leaving(struct context *c, struct frame *f)
+{
+	if (f->uc.rip != (uint64_t)trap_call_end)
+		return false;
+	f->uc.rip = c->leave_pc;
+	if (c->work & WORK_PENDING)
+		f->uc.mask = c->pending_mask; /* not the one that holds off others meanwhile */
+	if (f->uc.rax != CALL_LEAVE)
+		return false;
+	f->uc.rax = c->leave_result;
+	return true;
 }
 
 void trap_handle(struct frame *f)
 {
-	struct call call = {
-		.raw = { f->uc.rax, f->uc.rdi, f->uc.rsi, f->uc.rdx, f->uc.r10, f->uc.r8, f->uc.r9 },
-		.frame = f,
-	};
+	struct context *c = context_here();
+	struct call call = { .frame = f };
 	long result;
 
 	if (f->info.code <= 0) {
@@ -131,11 +118,52 @@ void trap_handle(struct frame *f)
 		f->uc.rax = (uint64_t)-ENOSYS;
 		return;
 	}
-	result = serve(context_here(), &call);
+	if (f->uc.rip == (uint64_t)trap_call_end) {
+		if (was_leaving(c, f))
+			return;
+	} else {
+		patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
+		f->uc.rip = patch_resume(f->uc.rip);
+	}
+	memcpy(call.raw, (const uint64_t[]){ f->uc.rax, f->uc.rdi, f->uc.rsi, f->uc.rdx, f->uc.r10, f->uc.r8,
+					     f->uc.r9 }, sizeof(call.raw));
+	result = serve(c, &call);
 	if (call.keep)
 		return;
 	if (result == CALL_RESTART)
 		f->uc.rip -= SYSCALL_INSTRUCTION;
 	else
 		f->uc.rax = (uint64_t)result;
+}
+
+/* From a patched site. The result in F, or where the call is made afresh, holds when the thread leaves. */
+void fast_handle(struct fast_frame *f)
+{
+	struct context *c = context_here();
+	struct call call = { .raw = { f->rax, f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 } };
+	long result;
+
+	if (f->rax < ARRAY_SIZE(handlers) && handlers[f->rax].frame) {
+		work_add(c, WORK_FRAME);
+		return;
+	}
+	result = serve(c, &call);
+	if (result == CALL_RESTART)
+		f->rcx -= SYSCALL_INSTRUCTION;
+	else
+		f->rax = (uint64_t)result;
+}
+
+/* There is work: by the trapped instruction, which makes the call itself, or only a frame to deliver on. */
+void fast_leave_by_trap(struct fast_frame *f)
+{
+	struct context *c = context_here();
+
+	c->leave_pc = f->rcx;
+	c->leave_result = f->rax;
+	f->rcx = (uint64_t)trap_call;
+	if (c->work & WORK_FRAME)
+		work_remove(c, WORK_FRAME);
+	else
+		f->rax = CALL_LEAVE;
 }

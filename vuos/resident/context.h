@@ -21,15 +21,20 @@ struct action {
 enum {
 	WORK_PENDING = 1, /* `pending` has a signal that came while we were in the resident */
 	WORK_HELD = 2,    /* one of `held` may be delivered now */
+	WORK_FRAME = 4,   /* this call needs a frame of the kernel's: it is made anew by the trap */
 };
 
 struct context {
 	struct context *self;
-	uint32_t work;      /* CONTEXT_WORK: changed by single instructions only */
+	uint32_t work;       /* CONTEXT_WORK: changed by single instructions only */
 	uint32_t unused;
-	uint64_t stack_end; /* of the resident's stack, which is the kernel's alternate stack */
+	uint64_t stack_end;  /* of the resident's stack, which is the kernel's alternate stack */
+	uint64_t program_sp; /* for a moment, on the way in from a patched call site */
+	/* On the way out by the trapped instruction: where to, and with which result. */
+	uint64_t leave_pc, leave_result;
 	/* A signal to be delivered when the thread leaves; everything else is blocked meanwhile. */
 	struct siginfo pending;
+	uint64_t pending_mask; /* of the program, when it came */
 	/* The signals that the kernel never blocks for us (signals.h), as the program sees them. */
 	uint64_t blocked; /* those that it has blocked */
 	uint64_t held;    /* those that were sent meanwhile */
@@ -44,7 +49,9 @@ struct context {
 	bool is_vfork_child;
 	char path[PATH_MAX];
 };
-_Static_assert(offsetof(struct context, work) == CONTEXT_WORK, "entry.S knows it");
+_Static_assert(offsetof(struct context, work) == CONTEXT_WORK &&
+	       offsetof(struct context, stack_end) == CONTEXT_STACK_END &&
+	       offsetof(struct context, program_sp) == CONTEXT_PROGRAM_SP, "entry.S knows them");
 
 #define STACK_SIZE 0x10000
 
@@ -74,9 +81,16 @@ static inline void work_remove(struct context *c, uint32_t bits)
 /* One call of the program. */
 struct call {
 	uint64_t raw[7];     /* number and arguments, for native_call() */
-	struct frame *frame; /* the registers of the program: what is changed there holds after the call */
-	bool keep;           /* the result is in the frame already */
+	/* The program's registers: what is changed there holds after the call. NULL: from a patched site. */
+	struct frame *frame;
+	bool keep; /* the result is in the frame already */
 };
+
+/* What fast_entry has pushed. */
+struct fast_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, rsp;
+};
+_Static_assert(sizeof(struct fast_frame) == FRAME_RED_ZONE, "no more than what a signal leaves alone");
 
 #define CALL_ARG(call, n) ((call)->raw[1 + (n)])
 
@@ -87,8 +101,17 @@ enum trap {
 	TRAP_FILTER_NEW, /* the same, and this is the first program */
 };
 
+/* When call sites are patched. */
+enum patching {
+	PATCH_NEVER,
+	PATCH_NORMAL, /* at the third trap */
+	PATCH_FIRST,  /* at the first: for tests */
+};
+
 struct process {
 	enum trap trap;
+	enum patching patching;
+	bool has_threads; /* memory is, or was, shared with others */
 	char self[PATH_MAX];    /* the resident's own file */
 	char program[PATH_MAX]; /* what /proc/self/exe says */
 	struct context first;   /* of the thread that has run since exec */
@@ -102,6 +125,7 @@ extern char resident_end[];
 /* entry.S */
 extern char trap_entry[], trap_window[], trap_window_end[], signal_entry[];
 extern char native_window[], native_syscall[], native_abort[];
+extern char fast_entry[], fast_window[], fast_jump[], fast_work_jump[], trap_call[], trap_call_end[];
 extern char copy_fault[], copy_failed[], string_fault[], string_failed[];
 long native_call(const uint64_t call[7]);
 long clone_call(const uint64_t call[7], struct context *child, bool dispatch);

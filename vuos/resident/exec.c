@@ -41,7 +41,7 @@ struct exec {
 
 char *exec_state_put(char *to, const struct exec_state *state)
 {
-	const uint64_t numbers[] = { state->trap, state->ignored, state->blocked,
+	const uint64_t numbers[] = { state->trap, state->patching, state->ignored, state->blocked,
 				     (uint64_t)(state->descriptor + 1) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -53,16 +53,17 @@ char *exec_state_put(char *to, const struct exec_state *state)
 
 bool exec_state_parse(const char *text, struct exec_state *ret)
 {
-	uint64_t numbers[4];
+	uint64_t numbers[5];
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		numbers[i] = text_take_number(&text, 16);
 		if (*text++ != ',')
 			return false;
 	}
-	*ret = (struct exec_state){ .trap = (enum trap)numbers[0], .ignored = numbers[1],
-				    .blocked = numbers[2], .descriptor = (int)numbers[3] - 1,
-				    .path = text };
+	*ret = (struct exec_state){
+		.trap = (enum trap)numbers[0], .patching = (enum patching)numbers[1], .ignored = numbers[2],
+		.blocked = numbers[3], .descriptor = (int)numbers[4] - 1, .path = text,
+	};
 	return *text != '\0';
 }
 
@@ -201,7 +202,8 @@ static long vector_len(uint64_t at, uint64_t *ret)
 static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t num_env, int descriptor)
 {
 	uint64_t *env = e->first + e->num_args + EXTRA_WORDS;
-	struct exec_state state = { process.trap, signals_ignored(c), c->blocked, descriptor, NULL };
+	struct exec_state state = { process.trap, process.patching, signals_ignored(c), c->blocked,
+				    descriptor, NULL };
 	uint64_t call[7] = { __NR_execve, (uint64_t)process.self };
 	char *variable;
 	long r = find_program(e);

@@ -6,12 +6,13 @@
 
 /*
  * The variable in the environment that the resident finds at its start, and takes out before the program
- * sees it: "TRAP,IGNORED,BLOCKED,DESCRIPTOR,PATH", the first four hexadecimal.
+ * sees it: "TRAP,PATCHING,IGNORED,BLOCKED,DESCRIPTOR,PATH", all but the last hexadecimal.
  */
 #define EXEC_VARIABLE "_VU="
 
 struct exec_state {
 	enum trap trap;
+	enum patching patching;
 	uint64_t ignored, blocked; /* of the signals that are ours */
 	int descriptor;            /* to be closed when PATH is loaded, which names it; -1: none */
 	const char *path;          /* of the program */

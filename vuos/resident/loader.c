@@ -7,6 +7,8 @@
  */
 #include "vuos/resident/loader.h"
 
+#include "vuos/resident/memory.h"
+
 #include <linux/elf.h>
 #include <linux/fcntl.h>
 
@@ -18,6 +20,8 @@
 #define PLACE_BITS      28                /* as mmap(2) has them by default */
 
 #define PROT_NONE       0
+#define PROT_READ       1
+#define PROT_EXEC       4
 #define MAP_RESERVE     0x4022   /* private, anonymous, no reservation of memory */
 #define MAP_AT          0x104022 /* the same, MAP_FIXED_NOREPLACE */
 #define MAP_FILE_FIXED  0x12
@@ -140,6 +144,8 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 				    image->fd, PAGE_DOWN(p->p_offset))))
 			return refuse(image, "a segment cannot be mapped");
 		zeros = PAGE_UP(file_end);
+		if (protection(p) == (PROT_READ | PROT_EXEC))
+			memory_add_code(page, file_end);
 		/* A file that is shorter than its headers say faults here, as it would in the kernel. */
 		if (end > file_end && p->p_flags & PF_W)
 			memset((void *)file_end, 0, PAGE_UP(file_end) - file_end);

@@ -23,7 +23,10 @@
  */
 #include "vuos/resident/signals.h"
 
+#include "vuos/resident/patch.h"
+
 #define SET_SIZE 8
+#define SYSCALL_LEN 2
 #define ALL_BUT_OURS (~(uint64_t)OURS)
 #define UNBLOCKABLE  (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 #define HANDLER(label) ((uint64_t)(label))
@@ -209,6 +212,7 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 	struct action *action = &c->actions[signo], taken = *action;
 	uint64_t sp;
 
+	patch_canonical(f);
 	if (taken.handler == (uint64_t)SIG_IGN && info->code <= 0) {
 		f->uc.mask = mask;
 		return;
@@ -308,13 +312,31 @@ static bool is_in_text(uint64_t pc)
 }
 
 /* A thread in a window is set back to the test before it. */
-static void leave_window(struct frame *f)
+static void leave_window(const struct context *c, struct frame *f)
 {
 	if (is_between(f->uc.rip, native_window, native_syscall)) {
 		f->uc.rip = (uint64_t)native_abort;
 	} else if (is_between(f->uc.rip, trap_window, trap_window_end)) {
 		f->uc.rip = (uint64_t)trap_window;
 		f->uc.rsp = f->uc.rbx - 8;
+	} else if (is_between(f->uc.rip, fast_window, fast_jump)) {
+		f->uc.rip = (uint64_t)fast_window;
+		f->uc.rsp = c->stack_end - sizeof(struct fast_frame);
+	}
+}
+
+/* A thread that is leaving, on its last instruction or our trapped one, is where it wants to go. */
+static void finish_leaving(const struct context *c, struct frame *f)
+{
+	if (f->uc.rip == (uint64_t)fast_jump || f->uc.rip == (uint64_t)fast_work_jump)
+		f->uc.rip = f->uc.rcx;
+	if (f->uc.rip != (uint64_t)trap_call)
+		return;
+	if (f->uc.rax == CALL_LEAVE) {
+		f->uc.rip = c->leave_pc;
+		f->uc.rax = c->leave_result;
+	} else {
+		f->uc.rip = c->leave_pc - SYSCALL_LEN; /* the call was not made yet */
 	}
 }
 
@@ -345,7 +367,7 @@ static void handle_fault(struct context *c, struct frame *f)
 {
 	uint64_t bit = SIGNAL_BIT(f->info.signo);
 
-	if (repair(f))
+	if (repair(f) || patch_fault(f))
 		return;
 	if (is_in_text(f->uc.rip)) {
 		own_fault(f);
@@ -365,15 +387,19 @@ void signal_handle(struct frame *f)
 
 	if (ours && f->info.code > 0) {
 		handle_fault(c, f);
-	} else if (ours && (c->blocked & SIGNAL_BIT(f->info.signo) || is_in_text(f->uc.rip))) {
+		return;
+	}
+	finish_leaving(c, f);
+	if (ours && (c->blocked & SIGNAL_BIT(f->info.signo) || is_in_text(f->uc.rip))) {
 		hold(c, &f->info);
 		if (c->work)
-			leave_window(f);
+			leave_window(c, f);
 	} else if (is_in_text(f->uc.rip)) {
-		c->pending = f->info; /* the program's mask is in the frame of the trap */
+		c->pending = f->info;
+		c->pending_mask = f->uc.mask; /* for a call from a patched site; else it is in the trap's frame */
 		work_add(c, WORK_PENDING);
 		f->uc.mask = ALL_BUT_OURS;
-		leave_window(f);
+		leave_window(c, f);
 	} else {
 		deliver(c, f, &f->info, f->uc.mask);
 	}

@@ -151,6 +151,7 @@ static struct context *begin(const struct exec_state *state)
 	struct context *c = &process.first;
 
 	process.trap = state->trap;
+	process.patching = state->patching;
 	c->self = c;
 	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));
 	c->actions = process.actions;

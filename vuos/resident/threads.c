@@ -18,6 +18,8 @@
 
 #include <linux/sched.h>
 
+#include "vuos/resident/memory.h"
+#include "vuos/resident/patch.h"
 #include "vuos/resident/signals.h"
 
 #define PROT_READ_WRITE 3
@@ -114,6 +116,8 @@ static long clone_shared(struct context *c, struct call *call, struct clone *clo
 
 	if (!child)
 		return -EAGAIN;
+	if (!(clone->flags & CLONE_VFORK))
+		patch_threads();
 	context_inherit(child, c, clone->flags);
 	use_stack(clone, child, copy_frame(child, call->frame, clone->stack));
 	mask = signals_block_all();
@@ -134,6 +138,8 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 
 	if (r == 0) {
 		trap_on();
+		memory_forked();
+		patch_forked();
 		c->held = 0;
 		if (clone->flags & CLONE_CLEAR_SIGHAND)
 			signals_clear(c, true);

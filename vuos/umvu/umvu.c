@@ -32,8 +32,11 @@ enum { STATUS_USAGE = 2, STATUS_REFUSED = 126, STATUS_NOT_FOUND = 127 };
 /* As the resident numbers them (vuos/resident/context.h). */
 enum trap { TRAP_DISPATCH = 0, TRAP_FILTER_NEW = 2, TRAP_ANY = -1 };
 
+#define PATCH_NORMAL 1
+
 struct settings {
 	int trap; /* enum trap */
+	unsigned patching;
 	bool check;
 };
 
@@ -50,9 +53,23 @@ static int set_trap(void *settings, const char *argument, struct error *error)
 	return 0;
 }
 
+static int set_patching(void *settings, const char *argument, struct error *error)
+{
+	static const char *const names[] = { "never", "normal", "first" }; /* context.h of the resident */
+	struct settings *s = settings;
+
+	for (s->patching = 0; s->patching < ARRAY_SIZE(names); s->patching++)
+		if (str_equal(argument, names[s->patching]))
+			return 0;
+	return error_set(error, EINVAL, "--patch=%s: neither never, normal nor first", argument);
+}
+
 static const struct option_row rows[] = {
 	{ 0, "trap", .kind = OPTION_CALL, .arg = "WAY", .set = set_trap, .choices = "dispatch filter",
 	  .help = "how calls are caught: dispatch or filter (default: dispatch where the kernel has it)" },
+	{ 0, "patch", .kind = OPTION_CALL, .arg = "WHEN", .set = set_patching,
+	  .choices = "never normal first", .preset = "normal",
+	  .help = "when call sites are changed to jump instead of trapping" },
 	{ 0, "check", .kind = OPTION_FLAG, .offset = offsetof(struct settings, check),
 	  .help = "say what this machine allows, and run nothing" },
 	{ 'h', "help", .kind = OPTION_HELP, .help = "print this help" },
@@ -237,8 +254,8 @@ static int run(const struct settings *s, char **argv, struct error *error)
 		return r;
 	if (!realpath(resident, real))
 		return error_set_errno(error, errno, "%s", resident);
-	/* exec.h of the resident: trap, nothing ignored or blocked, no descriptor, the path */
-	if (asprintf(&state, "%x,0,0,0,%s", (unsigned)s->trap, path) < 0)
+	/* exec.h of the resident: trap, patching, nothing ignored or blocked, no descriptor, the path */
+	if (asprintf(&state, "%x,%x,0,0,0,%s", (unsigned)s->trap, s->patching, path) < 0)
 		return error_set_errno(error, ENOMEM, "umvu");
 	if (setenv("_VU", state, 1) < 0)
 		return error_set_errno(error, errno, "umvu");
@@ -248,7 +265,7 @@ static int run(const struct settings *s, char **argv, struct error *error)
 
 int main(int argc, char **argv)
 {
-	struct settings s = { .trap = TRAP_ANY };
+	struct settings s = { .trap = TRAP_ANY, .patching = PATCH_NORMAL };
 	struct error error = { 0 };
 	int status, first, r;
 

@@ -9,6 +9,8 @@
  *
  *	native_window .. native_syscall    before a call: then it is not made (CALL_RESTART)
  *	trap_window .. trap_window_end     before the return to the program
+ *	fast_window .. fast_jump           the same from a patched call site; on the jump itself the
+ *	                                   registers are the program's already
  */
 #include "vuos/resident/arch/x86_64/layout.h"
 #include <asm/unistd.h>
@@ -65,6 +67,69 @@ trap_window_end:
 1:	mov	%rbx, %rdi
 	call	trap_deliver
 	jmp	trap_window
+
+/*
+ * From a patched call site (patch.c): rcx is where to return to, r11 free. The registers stand in one frame of
+ * 128 bytes on top of the resident's stack, which is no more than the red zone: a signal that comes while they are
+ * restored does not overwrite it.
+ */
+	.balign	64
+	.globl	fast_entry, fast_window, fast_jump
+fast_entry:
+	mov	%rsp, %gs:CONTEXT_PROGRAM_SP
+	mov	%gs:CONTEXT_STACK_END, %rsp
+	pushq	%gs:CONTEXT_PROGRAM_SP
+	push	%rax
+	push	%rbx
+	push	%rcx
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	push	%rbp
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%r11
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	cld
+	mov	%rsp, %rdi
+	call	fast_handle
+fast_window:
+	cmpl	$0, %gs:CONTEXT_WORK
+	jne	fast_work
+	.macro	restore_program
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%r11
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rbp
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%rcx
+	pop	%rbx
+	pop	%rax
+	pop	%rsp
+	.endm
+	restore_program
+fast_jump:
+	jmp	*%rcx
+
+/* There is no frame of the kernel's to deliver a signal on: the trapped instruction makes one. */
+	.globl	fast_work_jump
+fast_work:
+	mov	%rsp, %rdi
+	call	fast_leave_by_trap
+	restore_program
+fast_work_jump:
+	jmp	*%rcx
 
 /* The handler of all other signals. */
 	.balign	16
@@ -189,5 +254,13 @@ string_fault:
 string_failed:
 	mov	$-14, %rax
 	ret
+
+/* Outside the text: the kernel traps this. */
+	.section .trap, "ax", @progbits
+	.globl	trap_call, trap_call_end
+trap_call:
+	syscall
+trap_call_end:
+	hlt
 
 	.section .note.GNU-stack, "", @progbits

@@ -8,11 +8,16 @@
 
 #define RESIDENT_BASE     0x7d0000000000
 #define RESIDENT_TEXT_LEN 0x100000
+#define RESIDENT_TRAP     0x7d0000180000 /* one instruction that is trapped although it is ours */
 #define RESIDENT_DATA     0x7d0000200000
-#define RESIDENT_END      0x7d0000400000
 
 /* Offsets in struct context, which the GS base points at. */
-#define CONTEXT_WORK 8
+#define CONTEXT_WORK       8
+#define CONTEXT_STACK_END  16
+#define CONTEXT_PROGRAM_SP 24
+
+/* The "number" of a call by which a thread only asks for a frame of the kernel's, to leave by. */
+#define CALL_LEAVE 0x5eed5eed
 
 /* Result of a call that was not made since a signal came first: it is made afresh after the signal. */
 #define CALL_RESTART (-512)

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Call sites are patched only in code that was mapped from a file and is not writable; the table of such ranges is
+ * kept exact: what the program unmaps, maps over or makes writable leaves it first. When it is full, or somebody
+ * else has its lock, a range is not entered: then its calls are trapped each time.
+ */
+#include "vuos/resident/memory.h"
+
+#include "vuos/resident/lock.h"
+#include "vuos/resident/patch.h"
+#include "vuos/resident/signals.h"
+
+#define PROT_WRITE          2
+#define PROT_EXEC           4
+#define MAP_FIXED           0x10
+#define MAP_ANONYMOUS       0x20
+#define MAP_FIXED_NOREPLACE 0x100000
+#define MREMAP_FIXED        2
+#define RANGES_MAX          512
+
+struct range {
+	uint64_t begin, end;
+};
+
+static struct {
+	struct lock lock;
+	uint32_t count;
+	struct range range[RANGES_MAX];
+} code;
+
+/* --- code ------------------------------------------------------------------------------------ */
+
+/* With all signals blocked, so that no handler wants the lock that we have. */
+static void table_lock(uint64_t *mask)
+{
+	*mask = signals_block_all();
+	while (!lock_try(&code.lock))
+		__asm__ volatile("pause");
+}
+
+static void table_unlock(uint64_t mask)
+{
+	lock_drop(&code.lock);
+	signals_restore(mask);
+}
+
+static void table_put(uint64_t begin, uint64_t end)
+{
+	if (begin < end && code.count < RANGES_MAX)
+		code.range[code.count++] = (struct range){ begin, end };
+}
+
+void memory_add_code(uint64_t begin, uint64_t end)
+{
+	uint64_t mask;
+
+	table_lock(&mask);
+	table_put(PAGE_DOWN(begin), PAGE_UP(end));
+	table_unlock(mask);
+}
+
+static bool table_touches(uint64_t begin, uint64_t end)
+{
+	uint32_t count = __atomic_load_n(&code.count, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (code.range[i].begin < end && begin < code.range[i].end)
+			return true;
+	return false;
+}
+
+static void memory_forget_code(uint64_t begin, uint64_t len)
+{
+	uint64_t end = PAGE_UP(begin + len), mask;
+
+	if (!len || end < begin || !table_touches(begin, end))
+		return;
+	table_lock(&mask);
+	for (uint32_t i = 0; i < code.count;) {
+		struct range old = code.range[i];
+
+		if (old.begin >= end || begin >= old.end) {
+			i++;
+			continue;
+		}
+		code.range[i] = code.range[--code.count];
+		table_put(old.begin, MIN(old.end, begin));
+		table_put(MAX(old.begin, end), old.end);
+	}
+	table_unlock(mask);
+	patch_forget(begin, end);
+}
+
+bool memory_is_code(uint64_t begin, uint64_t end)
+{
+	bool is = false;
+	uint64_t mask;
+
+	table_lock(&mask);
+	for (uint32_t i = 0; i < code.count && !is; i++)
+		is = code.range[i].begin <= begin && end <= code.range[i].end;
+	table_unlock(mask);
+	return is;
+}
+
+void memory_forked(void)
+{
+	lock_drop(&code.lock);
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+/* The program's heap may begin right behind our data. */
+static bool is_ours(uint64_t address, uint64_t len)
+{
+	return address < PAGE_UP(resident_end) && address + len > RESIDENT_BASE && len;
+}
+
+long call_range(struct context *c, struct call *call)
+{
+	(void)c;
+	return is_ours(CALL_ARG(call, 0), CALL_ARG(call, 1)) ? -EINVAL : native_call(call->raw);
+}
+
+long call_munmap(struct context *c, struct call *call)
+{
+	memory_forget_code(CALL_ARG(call, 0), CALL_ARG(call, 1));
+	return call_range(c, call);
+}
+
+long call_mprotect(struct context *c, struct call *call)
+{
+	if ((CALL_ARG(call, 2) & (PROT_WRITE | PROT_EXEC)) != PROT_EXEC)
+		memory_forget_code(CALL_ARG(call, 0), CALL_ARG(call, 1));
+	return call_range(c, call);
+}
+
+long call_mmap(struct context *c, struct call *call)
+{
+	uint64_t flags = CALL_ARG(call, 3), len = CALL_ARG(call, 1);
+	long at;
+
+	(void)c;
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && is_ours(CALL_ARG(call, 0), len))
+		return -ENOMEM;
+	if (flags & MAP_FIXED)
+		memory_forget_code(CALL_ARG(call, 0), len);
+	at = native_call(call->raw);
+	if (!is_error(at) && !(flags & MAP_ANONYMOUS) &&
+	    (CALL_ARG(call, 2) & (PROT_WRITE | PROT_EXEC)) == PROT_EXEC)
+		memory_add_code((uint64_t)at, (uint64_t)at + len);
+	return at;
+}
+
+long call_mremap(struct context *c, struct call *call)
+{
+	bool fixed = CALL_ARG(call, 3) & MREMAP_FIXED;
+
+	(void)c;
+	if (is_ours(CALL_ARG(call, 0), MAX(CALL_ARG(call, 1), 1)) ||
+	    (fixed && is_ours(CALL_ARG(call, 4), CALL_ARG(call, 2))))
+		return -EINVAL;
+	memory_forget_code(CALL_ARG(call, 0), CALL_ARG(call, 1));
+	if (fixed)
+		memory_forget_code(CALL_ARG(call, 4), CALL_ARG(call, 2));
+	return native_call(call->raw);
+}
