@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A call of the program arrives as SIGSYS, whose frame has the registers as they were and an instruction pointer
- * behind the instruction, or from a patched call site, without a frame of the kernel's. What has no handler
- * here is made as it is. What a handler returns is the program's result, but CALL_RESTART, by which the program
- * makes its call afresh.
+ * A call of the program arrives as SIGSYS, whose frame has the registers as they were and an instruction
+ * pointer behind the instruction, or from a patched call site, without a frame of the kernel's. What has
+ * no handler here is made as it is. What a handler returns is the program's result, but CALL_RESTART, by
+ * which the program makes its call afresh.
  */
 #include "vuos/resident/calls.h"
 

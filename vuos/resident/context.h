@@ -81,7 +81,10 @@ static inline void work_remove(struct context *c, uint32_t bits)
 /* One call of the program. */
 struct call {
 	uint64_t raw[7];     /* number and arguments, for native_call() */
-	/* The program's registers: what is changed there holds after the call. NULL: from a patched site. */
+	/*
+	 * The program's registers: what is changed there holds after the call. NULL: from a patched
+	 * site.
+	 */
 	struct frame *frame;
 	bool keep; /* the result is in the frame already */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Locks among the threads of a process. They are held for short, and never across a copy of program memory or a
- * call that may block. A child of vfork(2) may be killed while it holds one: it only tries.
+ * Locks among the threads of a process. They are held for short, and never across a copy of program
+ * memory or a call that may block. A child of vfork(2) may be killed while it holds one: it only tries.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Call sites are patched only in code that was mapped from a file and is not writable; the table of such ranges is
- * kept exact: what the program unmaps, maps over or makes writable leaves it first. When it is full, or somebody
- * else has its lock, a range is not entered: then its calls are trapped each time.
+ * Call sites are patched only in code that was mapped from a file and is not writable; the table of such
+ * ranges is kept exact: what the program unmaps, maps over or makes writable leaves it first. When it is
+ * full, or somebody else has its lock, a range is not entered: then its calls are trapped each time.
  */
 #include "vuos/resident/memory.h"
 

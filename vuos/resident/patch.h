@@ -4,12 +4,15 @@
 
 #include "vuos/resident/context.h"
 
-/* The instruction at SITE has made the call NUMBER and was trapped. Patches it if it is time, and possible. */
+/*
+ * The instruction at SITE has made the call NUMBER and was trapped. Patches it if it is time, and
+ * possible.
+ */
 void patch_trapped(uint64_t site, uint64_t number);
 
 /*
- * A trap that came from the instruction before PC: where the program is to go on. (A thread may trap at a site
- * that was patched meanwhile, and the bytes behind it are no instructions any more.)
+ * A trap that came from the instruction before PC: where the program is to go on. (A thread may trap at
+ * a site that was patched meanwhile, and the bytes behind it are no instructions any more.)
  */
 uint64_t patch_resume(uint64_t pc);
 

@@ -396,7 +396,7 @@ void signal_handle(struct frame *f)
 			leave_window(c, f);
 	} else if (is_in_text(f->uc.rip)) {
 		c->pending = f->info;
-		c->pending_mask = f->uc.mask; /* for a call from a patched site; else it is in the trap's frame */
+		c->pending_mask = f->uc.mask; /* if there is no frame of the trap, which has it */
 		work_add(c, WORK_PENDING);
 		f->uc.mask = ALL_BUT_OURS;
 		leave_window(c, f);

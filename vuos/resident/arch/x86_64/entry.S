@@ -69,9 +69,9 @@ trap_window_end:
 	jmp	trap_window
 
 /*
- * From a patched call site (patch.c): rcx is where to return to, r11 free. The registers stand in one frame of
- * 128 bytes on top of the resident's stack, which is no more than the red zone: a signal that comes while they are
- * restored does not overwrite it.
+ * From a patched call site (patch.c): rcx is where to return to, r11 free. The registers stand in one frame
+ * of 128 bytes on top of the resident's stack, which is no more than the red zone: a signal that comes while
+ * they are restored does not overwrite it.
  */
 	.balign	64
 	.globl	fast_entry, fast_window, fast_jump

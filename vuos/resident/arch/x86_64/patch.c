@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Theory of operation. A call site that has trapped a few times becomes a jump to a stub, which loads the place to
- * return to in rcx (free, as the instruction overwrites it) and goes to fast_entry. Five bytes are needed, and the
- * instruction has two:
+ * Theory of operation. A call site that has trapped a few times becomes a jump to a stub, which loads
+ * the place to return to in rcx (free, as the instruction overwrites it) and goes to fast_entry. Five
+ * bytes are needed, and the instruction has two:
  *
  *	kind A	`mov $number, %eax; syscall`: the jump replaces the mov. The instruction stays, for those
  *		who come there otherwise, and the stub returns behind it.
- *	kind B	`syscall` and one position-independent instruction of 3 bytes or more: the jump replaces both. The
- *		stub has a copy of each: of the call, just before the place it returns to, so that a call is made
- *		afresh by going back two bytes as everywhere; and of the other instruction, with a jump back.
- *		A thread that is in the call returns to the third byte of the jump. The stub's address is chosen such
- *		that this byte is no instruction: SIGILL leads to the stub.
+ *	kind B	`syscall` and one position-independent instruction of 3 bytes or more: the jump
+ *		replaces both. The stub has a copy of each: of the call, just before the place it
+ *		returns to, so that a call is made afresh by going back two bytes as everywhere; and of
+ *		the other instruction, with a jump back. A thread that is in the call returns to the
+ *		third byte of the jump. The stub's address is chosen such that this byte is no
+ *		instruction: SIGILL leads to the stub.
  *
  * With several threads the bytes are written in an order in which each thread that meets them half-way
- * gets a breakpoint or an invalid instruction that we know: breakpoint first, then the rest, the first byte last,
- * with membarrier(2) between.
+ * gets a breakpoint or an invalid instruction that we know: breakpoint first, then the rest, the first
+ * byte last, with membarrier(2) between.
  *
- * Only code from files (memory.h) is patched. Whatever fails, the site goes on trapping. Sites are found by their
- * address; those of a mapping that goes are forgotten. Stubs are not used twice: a thread may be in one.
+ * Only code from files (memory.h) is patched. Whatever fails, the site goes on trapping. Sites are found
+ * by their address; those of a mapping that goes are forgotten. Stubs are not used twice: a thread may
+ * be in one.
  */
 #include "vuos/resident/patch.h"
 
