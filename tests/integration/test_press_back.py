@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A receiver that is slower than its senders: nothing is lost if it reads at all, and nobody else suffers."""
+"""A receiver that is slower than its senders: what waits for it, who waits for it, and that nobody else does."""
 
 import json
 import signal
@@ -8,10 +8,12 @@ import threading
 import pytest
 
 from vslib.frames import BROADCAST, TEST_TYPE, mac, numbered, number_of
+from vslib.ring import CSUM, TSO4, RawRing, super_frame
 from vslib.proc import wait_until
 
 STOP = 0x7fffffff
 COUNT = 6000                # frames of 787 bytes in the middle: four times a ring
+SHARE = 3000                # of each of four senders: not more than ring and queue together
 
 
 @pytest.fixture
@@ -61,24 +63,24 @@ def test_late_receiver(lab, ours, host, suffix):
 
 
 def test_many_senders(lab, ours):
-    """Four senders at full speed, one receiver that reads all the while: nothing is lost."""
+    """Four senders at full speed, one receiver that reads all the while: all comes, each in its order."""
     switch = lab.switch(ours)
     receiver = lab.lib(ours).open(switch.path)
     senders = [lab.lib(ours).open(switch.path) for _ in range(4)]
     introduce(receiver, *senders)
     threads = [threading.Thread(target=sender.ask, args=['flood'], kwargs={
-        'first': index * COUNT, 'count': COUNT, 'seed': index, 'head': head(1, 2 + index)})
+        'first': index * SHARE, 'count': SHARE, 'seed': index, 'head': head(1, 2 + index)})
         for index, sender in enumerate(senders)]
     for thread in threads:
         thread.start()
     got = [[] for _ in senders]
-    while sum(map(len, got)) < len(senders) * COUNT:
+    while sum(map(len, got)) < len(senders) * SHARE:
         number = number_of(receiver.expect())
-        got[number // COUNT].append(number)
+        got[number // SHARE].append(number)
     for thread in threads:
         thread.join()
     for index, numbers in enumerate(got):
-        assert numbers == list(range(index * COUNT, (index + 1) * COUNT))
+        assert numbers == list(range(index * SHARE, (index + 1) * SHARE))
     assert drops(switch, 1) == 0
 
 
@@ -121,6 +123,64 @@ def test_sender_that_leaves(lab, ours, host):
     wait_until(lambda: [got.extend(two.recv_batch(500)), len(got) >= sent][1], 20)
     assert [number_of(frame) for frame, _ in got] == [number % 500 for number in range(sent)]
     wait_until(lambda: len(switch.endpoints()) == 1)
+
+
+@pytest.fixture
+def rings(lab, ours):
+    """A switch, and rings that end with the test."""
+    switch, made = lab.switch(ours), []
+
+    def ring(**options):
+        made.append(RawRing(switch.path, **options))
+        return made[-1]
+    yield switch, ring
+    for one in made:
+        one.close()
+
+
+def test_longer_than_a_small_ring_takes(rings):
+    """A frame that never fits is dropped and counted; a super-frame comes in pieces; the switch goes on."""
+    switch, ring = rings
+    small, tiny, big = (ring(sizes=(1 << 17, 1 << 17), offered=CSUM | TSO4),
+                        ring(sizes=(1 << 16, 1 << 16)), ring(offered=CSUM | TSO4))
+    small.send_frame(numbered(BROADCAST, mac(1), 1))
+    tiny.send_frame(numbered(BROADCAST, mac(3), 3))
+    assert sorted(number_of(big.recv_frame(5)) for _ in range(2)) == [1, 3]
+    big.send_frame((mac(3) + mac(2) + TEST_TYPE.to_bytes(2, 'big')).ljust(40000, b'x'))
+    big.send_frame(numbered(mac(3), mac(2), 7))
+    assert [number_of(tiny.recv_frame(5)) for _ in range(2)] == [1, 7]
+    assert drops(switch, 2) == 1
+    frame, vnet = super_frame(mac(1), mac(2), b'x' * 65495, gso_size=1400)
+    assert big.try_send(frame, vnet)
+    big.send_frame(numbered(mac(1), mac(2), 8))
+    assert number_of(small.recv_frame(5)) == 3
+    pieces = [small.recv_frame(5) for _ in range((65495 + 1399) // 1400)]
+    assert {len(piece) for piece in pieces[:-1]} == {1454}
+    assert number_of(small.recv_frame(5)) == 8
+    assert drops(switch, 1) == 0
+
+
+def test_an_address_moves_within_a_batch(rings):
+    """Frames like one before go where that one went, unless something between them says otherwise."""
+    switch, ring = rings
+    switch.ok('hash/setminper 0')
+    one, two = ring(), ring()
+    two.send_frame(numbered(BROADCAST, mac(2), 1))
+    assert number_of(one.recv_frame(5)) == 1
+
+    def moved():            # not within the second in which it was learned
+        frames = [numbered(mac(2), mac(1), 10), numbered(BROADCAST, mac(2), 11),
+                  numbered(mac(2), mac(1), 12)]
+        for frame in frames:
+            assert one.ring.put(bytes(16) + frame)
+        one.ring.publish()
+        one.send_frame(numbered(BROADCAST, mac(1), 13))
+        got = []
+        while 13 not in got:
+            got.append(number_of(two.recv_frame(5)))
+        return got == [10, 11, 13]
+    two.send_frame(numbered(BROADCAST, mac(2), 1))
+    wait_until(moved, 5, 'the address on the sender')
 
 
 def test_takeover(lab, ours, host):

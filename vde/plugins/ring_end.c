@@ -413,7 +413,7 @@ static bool is_plain_record(const uint8_t *record, uint32_t len, uint16_t type)
 	uint16_t work;
 
 	_Static_assert(offsetof(struct vnet_header, gso_type) == 1, "flags and type are one word");
-	if (type != RING_FRAME || len < HEADER + PLUGIN_FRAME_MIN)
+	if (type != RING_FRAME || len < HEADER + PLUGIN_FRAME_MIN || len > HEADER + VNET_FRAME_MAX)
 		return false;
 	memcpy(&work, record, sizeof(work));
 	return work == 0;

@@ -120,9 +120,14 @@ void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame
 	endpoint_write(sw, ep, &msg, 1);
 }
 
+size_t endpoint_queue_mark(const struct endpoint *ep)
+{
+	return MIN(ep->class->queue_mark, (size_t)ep->sw->settings.queue_size / 2);
+}
+
 void endpoint_queue_shrunk(struct vde_switch *sw, struct endpoint *ep)
 {
-	if (ep->queue.bytes <= ep->class->queue_mark / 2)
+	if (ep->queue.bytes <= endpoint_queue_mark(ep) / 2)
 		hold_end_by(sw, ep);
 }
 

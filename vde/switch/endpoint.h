@@ -67,6 +67,7 @@ struct endpoint {
 	struct hold hold;
 	uint32_t max_in;   /* bytes of the largest frame that it may send; 0: the switch's */
 	uint32_t max_out;  /* and that it is sent, super-frames apart */
+	uint32_t max_super; /* and of the largest super-frame that it takes whole; 0: all */
 	uint64_t takes;    /* VDE_RING_F_...: work that it takes along with frames; needs flush() */
 	struct counters counters;
 
@@ -111,6 +112,9 @@ void endpoint_write(struct vde_switch *sw, struct endpoint *ep, struct mmsghdr *
 
 /* Sends one whole frame that the switch itself made (BPDUs). */
 void endpoint_send(struct vde_switch *sw, struct endpoint *ep, const void *frame, size_t len);
+
+/* Bytes in its queue above which who sends to it is held: never more than half of what it may have. */
+size_t endpoint_queue_mark(const struct endpoint *ep);
 
 /* For flush(): what was taken, and what was not. */
 void endpoint_count_out(struct endpoint *ep, uint64_t frames, uint64_t bytes, uint64_t super);

@@ -443,9 +443,12 @@ void forward_frames(struct vde_switch *sw, struct endpoint *ep, unsigned count)
 	f->mac_now = forward_mac_now(sw);
 	f->last.valid = false;
 	f->cut.frame = NULL;
-	for (unsigned i = 0; i < count; i++)
-		if (!train_follow(f, ep, i))
-			forward_frame(sw, ep, i);
+	for (unsigned i = 0; i < count; i++) {
+		if (train_follow(f, ep, i))
+			continue;
+		train_end(f, ep); /* this one may change what was decided: a BPDU, an address that moves */
+		forward_frame(sw, ep, i);
+	}
 	train_end(f, ep);
 	forward_flush(sw);
 	if (f->congested)

@@ -110,7 +110,7 @@ static void flush_messages(struct vde_switch *sw, struct endpoint *ep)
 /* Its queue is so long that who sends to it should wait. */
 static bool is_congested(const struct endpoint *ep)
 {
-	return ep->queue.bytes > ep->class->queue_mark;
+	return ep->queue.bytes > endpoint_queue_mark(ep);
 }
 
 static bool has_known(const struct forward *f, const struct endpoint *ep)
@@ -228,6 +228,14 @@ static bool deliver_through_plugin(struct vde_switch *sw, struct port *port,
 	return false;
 }
 
+/* A frame with work left can go to EP as it is. */
+static bool takes_whole(const struct endpoint *ep, const struct frame *frame, bool tagged)
+{
+	if (ep->max_super && frame->len + ETHER_TAG_SIZE > ep->max_super)
+		return false;
+	return offload_takes(frame->work, ep->takes, forward_change(frame, tagged));
+}
+
 void forward_deliver(struct vde_switch *sw, struct port *port, unsigned index, bool tagged)
 {
 	struct forward *f = sw->forward;
@@ -238,7 +246,7 @@ void forward_deliver(struct vde_switch *sw, struct port *port, unsigned index, b
 	if (plugin_host_wants_packets(sw, true) && !deliver_through_plugin(sw, port, frame, tagged))
 		return;
 	for (struct endpoint *ep = port->endpoints; ep; ep = ep->next_on_port) {
-		if (frame->work && !offload_takes(frame->work, ep->takes, forward_change(frame, tagged))) {
+		if (frame->work && !takes_whole(ep, frame, tagged)) {
 			if (frame->segments > 1) {
 				deliver_cut(sw, ep, frame, forward_change(frame, tagged));
 				continue;

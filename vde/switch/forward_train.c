@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Trains: frames of a batch that have the addresses, type and tag of one before them. What was decided
- * about the first holds for the others, since nothing that decisions depend on changes within a batch. So
- * they are only compared, checked for their length, and given to the same endpoints; they are counted
- * when the train is over.
+ * Trains: frames of a batch that follow one with the same addresses, type and tag. What was decided
+ * about the first holds for the others, since nothing that decisions depend on changes between them. So they
+ * are only compared, checked for their length, and given to the same endpoints; they are counted when the
+ * train is over, which it is at the first frame that is another.
  *
  * Only plain frames to a port that is known make a train, while nobody wants to look at each of them.
  */
@@ -50,7 +50,6 @@ void train_start(struct vde_switch *sw, struct endpoint *ep, const struct frame 
 {
 	struct forward *f = sw->forward;
 
-	train_end(f, ep);
 	if (first->work || capture_wants(sw, ep->port) || capture_wants(sw, to) ||
 	    plugin_host_wants_packets(sw, false) || plugin_host_wants_packets(sw, true))
 		return;

@@ -6,8 +6,8 @@
 #include "vde/switch/endpoint.h"
 #include "vde/switch/switch.h"
 
-#define HOLD_TIME  (2 * NS_PER_MSEC)
-#define HOLD_PRICE (1u << 20) /* bytes */
+#define HOLD_TIME  (4 * NS_PER_MSEC)
+#define HOLD_PRICE (1u << 18) /* bytes */
 
 /* Takes the endpoint at *AT off the list, and has it read. */
 static void hold_take_off(struct vde_switch *sw, struct endpoint **at)

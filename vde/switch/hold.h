@@ -11,7 +11,8 @@
  * What a slow or hostile receiver can do with that is bounded. Only who sends to it is held, others are
  * not; frames that are flooded hold nobody. A receiver that let HOLD_TIME pass is waited for no more until
  * it has taken HOLD_PRICE bytes from its queue, or all. Whoever reads less in that time has its frames queued,
- * and then dropped, and its senders go on for most of the time.
+ * and then dropped, and its senders go on for most of the time. At worst what a sender sends to others is as
+ * slow as the receiver, which then has to read 64 MB a second.
  *
  * Only classes with resume() are held: the others' inputs have a kernel behind them which drops.
  */

@@ -243,6 +243,7 @@ static bool plug_take_turn(struct vde_switch *sw, struct plug_ring *plug)
 		if (plug->ep.gone)
 			return true;
 		if (count) {
+			plug_ring_used(sw, plug);
 			plug->spin_until = loop_now(sw->loop) +
 					   (uint64_t)sw->settings.busy_poll * NS_PER_USEC;
 			continue;
@@ -392,6 +393,15 @@ int plug_ring_acquire(struct vde_switch *sw, int control_fd,
 	}
 }
 
+/* What its ring takes: a record is at most half of it. */
+static void plug_limit(struct plug_ring *plug)
+{
+	uint32_t most = ring_max_payload(plug->rp.out.size) - (uint32_t)sizeof(struct vde_ring_frame);
+
+	plug->ep.max_super = most;
+	plug->ep.max_out = MIN(plug->ep.max_out, most);
+}
+
 static void plug_init(struct plug_ring *plug, const struct vde_ring_message_parts *hello, int id,
 		      uid_t uid)
 {
@@ -403,6 +413,7 @@ static void plug_init(struct plug_ring *plug, const struct vde_ring_message_part
 					    : VNET_FRAME_MAX,
 		.takes = hello->offered & FEATURES,
 	};
+	plug_limit(plug);
 	plug->again.run = plug_again;
 	(void)str_copy(plug->ep.descr, sizeof(plug->ep.descr), hello->description);
 }
@@ -533,7 +544,10 @@ static int plug_unpack_rings(struct vde_switch *sw, const struct endpoint *commo
 	plug->ep.takes &= FEATURES;
 	plug->again.run = plug_again;
 	r = plug_resume(plug);
-	return r == 0 ? plug_watch(sw, plug) : r;
+	if (r < 0)
+		return r;
+	plug_limit(plug);
+	return plug_watch(sw, plug);
 }
 
 /*

@@ -49,6 +49,10 @@ static bool plug_put_or_queue(struct plug_ring *plug, struct record *r)
 {
 	const struct msghdr msg = { .msg_iov = r->pieces, .msg_iovlen = r->count };
 
+	if (r->len > ring_max_payload(plug->rp.out.size)) { /* it would stay in the queue for ever */
+		endpoint_count_drop(&plug->ep, DROP_OVERSIZE);
+		return false;
+	}
 	if (!plug->ep.queue.frames && plug_put(plug, r->pieces, r->count, r->len))
 		return true;
 	return endpoint_queue(plug->ep.sw, &plug->ep, &msg, r->len);
