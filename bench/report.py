@@ -8,6 +8,7 @@ import platform
 import statistics
 
 from measures import BRIDGE, BURST_MEMORY, MEMCPY, METRICS, PORTS, SIZES, VETH, pair_name
+from measures_vuos import LIMITS, NATIVE, START_MS, UMVU
 
 # The median, least and greatest of the rounds' values.
 Result = collections.namedtuple('Result', 'metric group contender median least greatest values')
@@ -196,11 +197,25 @@ def idle_goals(lookup):
         yield from flat_goal(lookup, metric)
 
 
+def call_goals(lookup):
+    """Programs under umvu, beside bare runs."""
+    for (metric, group), most in LIMITS.items():
+        found = lookup.pair(metric, group, UMVU, NATIVE)
+        if found:
+            ratio = found[0].median / (found[1].median or 1e-9)
+            yield Goal(f'{group} under umvu: at most {most} times native', ratio <= most,
+                       f'{ratio:.2f} times')
+    found = lookup.pair('program', '/bin/true', UMVU, NATIVE)
+    if found:
+        more = found[0].median - found[1].median
+        yield Goal(f'start of umvu: at most {START_MS} ms', more <= START_MS, f'{more:.2f} ms')
+
+
 def verdicts(results):
     """[Goal] that can be judged by these results."""
     lookup = Lookup(results)
     return [goal for judge in (speed_goals, ring_goals, super_goals, loss_goals, tcp_goals,
-                                   response_goals, idle_goals, ring_port_goals)
+                                   response_goals, idle_goals, ring_port_goals, call_goals)
             for goal in judge(lookup)]
 
 
