@@ -138,10 +138,10 @@ int vde_send_batch(VDECONN *conn, const struct vde_frame *frames, unsigned count
  * The same without a copy. vde_rx_get() lends up to COUNT received frames, which stay where they are
  * until vde_rx_put() gives back the COUNT oldest of those that are lent; the sender may still change
  * them, so what is checked has to be copied first. vde_tx_get() gives room for up to COUNT frames of up
- * to LEN bytes each: fill data, set len and vnet, and vde_tx_commit() sends the first COUNT
- * of them, gives the room of the rest back, and returns how many were taken: all, unless the network lends no
- * room of its own (vde:// with rings does) and is full; then the others are lost. Between get and commit nothing else is sent on CONN:
- * the same thread gets EBUSY, other threads wait.
+ * to LEN bytes each: fill data, set len and vnet, and vde_tx_commit() sends the first COUNT of them,
+ * gives the room of the rest back, and returns how many were taken: all, unless the network lends no
+ * room of its own (vde:// with rings does) and is full; then the others are lost. Between get and commit
+ * nothing else is sent on CONN: the same thread gets EBUSY, other threads wait.
  */
 int vde_rx_get(VDECONN *conn, struct vde_frame *frames, unsigned count);
 void vde_rx_put(VDECONN *conn, unsigned count);

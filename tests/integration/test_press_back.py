@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A receiver that is slower than its senders: what waits for it, who waits for it, and that nobody else does."""
+"""A receiver that is slower than its senders: what waits for it, who does, and that nobody else has to."""
 
 import json
 import signal
