@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What system calls and small programs cost where this is run: bare, or under something that looks at them. One line
- * of JSON: microseconds of each.
+ * What system calls and small programs cost where this is run: bare, or under something that looks at
+ * them. One line of JSON: microseconds of each.
  */
 #include <errno.h>
 #include <fcntl.h>
