@@ -16,7 +16,7 @@
 #include <linux/fcntl.h>
 #include <linux/stat.h>
 
-#include "vuos/resident/calls.h"
+#include "vuos/resident/dispatch.h"
 #include "vuos/resident/identity.h"
 #include "vuos/resident/signals.h"
 

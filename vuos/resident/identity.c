@@ -7,7 +7,7 @@
 
 #include <linux/fcntl.h>
 
-#include "vuos/resident/calls.h"
+#include "vuos/resident/dispatch.h"
 
 /* Behind a number that is our process's, or (THREAD) any of its threads'; NULL: it is something else. */
 static const char *skip_own_number(const char *at, bool thread)

@@ -14,7 +14,7 @@
  * The mapping is unmapped by the thread when it ends; by its parent after vfork(2), whose child has
  * gone its own way by then. Of a child that shares memory and is neither, it stays.
  */
-#include "vuos/resident/calls.h"
+#include "vuos/resident/dispatch.h"
 
 #include <linux/sched.h>
 

@@ -5,7 +5,7 @@
  * no handler here is made as it is. What a handler returns is the program's result, but CALL_RESTART, by
  * which the program makes its call afresh.
  */
-#include "vuos/resident/calls.h"
+#include "vuos/resident/dispatch.h"
 
 #include <asm/prctl.h>
 #include <linux/audit.h>

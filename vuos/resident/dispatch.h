@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The calls that are served here and not by the kernel alone; calls.c has the table. */
+/* The calls that are served here and not by the kernel alone; dispatch.c has the table. */
 #pragma once
 
 #include "vuos/resident/context.h"
