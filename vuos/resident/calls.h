@@ -20,6 +20,7 @@ enum {
 	CALL_FIELD_IN = 1,       /* the memory behind it is read by the call */
 	CALL_FIELD_OUT = 2,      /* it is written; of a member: it means something only afterwards */
 	CALL_FIELD_POINTER = 4,  /* it points to elements of the type */
+	CALL_FIELD_MEMORY = 64,  /* it is an address: of elements, or of what its type stands for */
 	CALL_FIELD_HIDDEN = 8,   /* a member that is not shown */
 	CALL_FIELD_BUDGET = 16,  /* the member says how many bytes the call has written to the buffers */
 	CALL_FIELD_RESULT = 32,  /* the call's result limits what was written, as well */

@@ -107,6 +107,7 @@ class Source:
     def field(self, field):
         flags = [name for name, bit in (('IN', 1), ('OUT', 2)) if field.direction & bit]
         flags += ['POINTER'] if field.pointer else []
+        flags += ['MEMORY'] if field.reads_memory() else []
         flags += ['HIDDEN'] if field.hidden else []
         flags += ['BUDGET'] if field.budget else []
         limit = field.limit
