@@ -290,8 +290,31 @@ def takeover():
     yield "unknown", message(77)
 
 
+def call_format():
+    def call(number, result, *arguments, memory=b"", form=0, room=40):
+        head = number.to_bytes(2, "little") + bytes([form, room]) + host(4, result)
+        return head + host(8, *arguments, *([0] * (6 - len(arguments)))) + memory
+    text = b"/etc/passwd".ljust(64, b"\0") * 2
+    iov = host(8, 0x1000, 5)
+    msg = host(8, 0x2000, 16, 0x3000, 1, 0x4000, 24, 0)
+    inet = b"\2\0" + (b"\2\0\0\x50\x7f\0\0\1" + bytes(8))
+    rights = host(8, 20) + host(4, 1, 1)
+    for form in (0, 1):
+        yield f"openat{form}", call(257, 3, -100, 0x1000, 0x80000, memory=text, form=form)
+        yield f"read{form}", call(0, 7, 3, 0x1000, 7, memory=b"a\n\xff\0\"\\b", form=form)
+        yield f"sendmsg{form}", call(46, 5, 3, 0x1000, memory=msg + inet + iov + iov + b"hello" +
+                                     rights + rights + host(4, 7), form=form)
+        yield f"poll{form}", call(7, 1, 0x1000, 1, -1, memory=b"\0\0\0\0\1\0\1\0" * 2, form=form)
+        yield f"sigaction{form}", call(13, 0, 2, 0x1000, 0, 8, memory=host(8, 1, 4, 0, 1), form=form)
+        yield f"waitid{form}", call(247, 0, 0, 5, 0x1000, 4, memory=host(4, 17, 0, 1) +
+                                    host(4, 17, 0, 1, 0, 5, 6, 7, *([0] * 25)), form=form)
+        yield f"getdents{form}", call(217, 24, 3, 0x1000, 99, memory=bytes(16) + b"\x18\0" +
+                                      bytes(16) + b"\x18\0" + b".\0\0\0\0" * 2, form=form)
+        yield f"unknown{form}", call(500, -38, 1, 2, 3, form=form)
+
+
 def main():
-    for maker in (bpdu, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
+    for maker in (bpdu, call_format, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
                   segment, takeover, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from conftest import ROOT, program_or_skip, run, tracked
+from conftest import BUILD, ROOT, program_or_skip, run, tracked
 
 # A file without the pragma is a table that is included with macros defined.
 HEADERS = [path for path in tracked('.h') if path.parts[0] not in ('bench', 'square')
@@ -16,7 +16,7 @@ def compile_alone(compiler, language, name, flags):
     """Compiles a file that does nothing but include the header twice."""
     source = f'#include "{name}"\n' * 2 + 'extern int not_empty;\n'
     argv = [program_or_skip(compiler), '-x', language, '-fsyntax-only', '-I.', '-Iinclude',
-            *flags, '-']
+            f'-I{BUILD}', *flags, '-']
     done = run(argv, input=source)
     assert done.returncode == 0, f'{" ".join(argv)}\n{done.stdout}'
 

@@ -3,10 +3,13 @@
 
 import re
 
-from conftest import ROOT, tracked
+from conftest import BUILD, ROOT, tracked
 
 ROW = re.compile(r'^\| `([a-z/]+)/` \| .* \| (.*?) ?\|$')
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+SYSTEM_INCLUDE = re.compile(r'^\s*#\s*include\s+<([^>]+)>')
+# What the compiler itself brings, and the kernel: all there is without a libc.
+FREESTANDING = re.compile(r'(stdarg|stdbool|stddef|stdint)\.h|(linux|asm|asm-generic)/.*')
 
 
 def table():
@@ -55,7 +58,7 @@ def fault(path, name):
         if (ROOT / path).with_name(name).exists() or (ROOT / 'include' / name).exists():
             return ''
         return 'headers are named with their directory'
-    if not (ROOT / name).exists():
+    if not (ROOT / name).exists() and not (BUILD / name).exists():
         return 'no such header'
     used = layer_of(name)
     if used == layer or used in TABLE[layer]:
@@ -74,3 +77,12 @@ def test_includes():
                 faults[f'{path}:{number}: {matched[1]}'] = fault(path, matched[1])
     assert count > 100
     assert not {where: text for where, text in faults.items() if text}
+
+
+def test_freestanding():
+    """A layer that may use kernel headers, and not libc, includes no header of libc."""
+    layers = {layer for layer, used in TABLE.items() if 'kernel headers' in used}
+    assert 'vuos/resident' in layers
+    assert not [f'{path}:{number}: {matched[1]}' for path in inside() if layer_of(path) in layers
+                for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+                if (matched := SYSTEM_INCLUDE.match(line)) and not FREESTANDING.fullmatch(matched[1])]
