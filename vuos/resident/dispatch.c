@@ -52,6 +52,14 @@ static long call_io_uring(struct context *c, struct call *call)
 	return -EPERM;
 }
 
+/* uretprobe(2) and uprobe(2) are the kernel's own, and go by where they are made. */
+static long call_probe(struct context *c, struct call *call)
+{
+	(void)c;
+	(void)call;
+	return -ENOSYS;
+}
+
 /* FRAME: it needs the program's registers as the kernel has them, and always goes by the trap. */
 static const struct {
 	call_handler *handler;
@@ -74,6 +82,8 @@ static const struct {
 	[__NR_seccomp] = { call_seccomp },
 	[__NR_io_uring_setup] = { call_io_uring }, [__NR_io_uring_enter] = { call_io_uring },
 	[__NR_io_uring_register] = { call_io_uring },
+
+	[335] = { call_probe }, [336] = { call_probe },
 
 	[__NR_readlink] = { call_readlink }, [__NR_readlinkat] = { call_readlinkat },
 	[__NR_open] = { call_path }, [__NR_stat] = { call_path }, [__NR_access] = { call_path },
