@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The cases of tests/conformance, bare and under umvu: nothing that they observe may differ.
+
+Each case has its expectation, from the manual pages, in itself; where the bare kernel does not meet
+it, the case is wrong. KNOWN has what is not right yet under umvu, with the reason: such a case has
+to fail, so that the entry goes when it is mended.
+"""
+
+import functools
+import os
+import platform
+import subprocess
+import tempfile
+
+import pytest
+
+from vslib.proc import PATIENCE
+from vslib.sides import BUILD, SIDES, clean_env
+
+pytestmark = pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
+
+PROGRAM = BUILD / 'tests/conformance/conformance'
+LIMIT = 8           # seconds, times PATIENCE
+LIMIT_KNOWN = 1     # second: some of the known ones hang
+SKIPPED = 77
+
+# Why, and the cases.
+_KNOWN = {
+    ('a fault signal that is sent is taken at once, and kept by us while it is blocked: '
+     'calls that wait for signals do not see it'):
+        'sigwait_segv sigwait_sys sigwait_trap signalfd_segv signalfd_sys sigsuspend_pending_SYS '
+        'sigsuspend_pending_TRAP',
+    'a fault signal that is sent interrupts a call though it is ignored or blocked':
+        'blocked_bus_in_read blocked_segv_in_read blocked_sys_in_read blocked_trap_in_read '
+        'ignored_bus_in_read ignored_segv_in_read ignored_sys_in_read ignored_trap_in_read',
+    'SIGSYS that is sent while a call is served is delivered on the frame in the resident':
+        'eintr_read_by_sys restart_read_by_sys sent_sys sent_with_value',
+    'a breakpoint with the default action does not kill: the instruction is not done again':
+        'fault_default fault_while_blocked core_flag_same_for_all',
+    'the trap flag is not cleared for handlers':
+        'fault_single_step single_step_over_call',
+    'the mask of sigsuspend and ppoll does not hold in the handler':
+        'sigsuspend_two sigsuspend_mask_in_handler ppoll_mask_in_handler',
+    'a frame that does not fit on the alternate stack is written below it':
+        'alternate_stack_overflow',
+    'the context of a handler says that the alternate stack is in use':
+        'alternate_stack_in_context',
+    'unknown flags of an action are kept':
+        'action_unknown_flags',
+    'a handler without a restorer is called':
+        'action_without_restorer',
+    'the vectors are looked at before the path':
+        'efault_execve',
+    'the number of the signal is looked at before the pointer':
+        'bad_sigaction',
+}
+KNOWN = {name: why for why, names in _KNOWN.items() for name in names.split()}
+
+
+def case_names():
+    """All cases; none without a build, for which test_cases_are_there fails."""
+    if not PROGRAM.exists():
+        return []
+    listing = subprocess.run([PROGRAM, '--list'], capture_output=True, text=True, check=True)
+    return sorted(listing.stdout.split())
+
+
+NAMES = case_names()
+
+
+def run_case(name, way, limit):
+    """(status, output) of a case; way: bare, or the --trap of umvu. Status None: it did not end."""
+    command = [] if way == 'bare' else [SIDES['ours'].program('umvu'), f'--trap={way}']
+    with tempfile.TemporaryDirectory(prefix='vs', dir=os.environ.get('VS_TMP', '/tmp')) as directory, \
+            subprocess.Popen([*command, PROGRAM, name], cwd=directory, env=clean_env(directory),
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, start_new_session=True) as child:
+        try:
+            output = child.communicate(timeout=limit)[0]
+            status = child.returncode
+        except subprocess.TimeoutExpired:
+            status, output = None, b'it did not end'
+        try:
+            os.killpg(child.pid, 9)     # what it left behind
+        except ProcessLookupError:
+            pass
+    return status, output.decode(errors='replace')
+
+
+@functools.lru_cache(maxsize=None)
+def bare(name):
+    """What the kernel alone does."""
+    return run_case(name, 'bare', LIMIT * PATIENCE)
+
+
+def test_cases_are_there():
+    """A build without them would pass everything."""
+    assert len(NAMES) > 120 and len(set(NAMES)) == len(NAMES)
+    assert not set(KNOWN) - set(NAMES), 'known cases that there are not'
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_bare(name):
+    """The case expects what the kernel does."""
+    status, output = bare(name)
+    if status == SKIPPED:
+        pytest.skip('needs root')
+    assert status == 0, output
+
+
+@pytest.mark.parametrize('way', ['dispatch', 'filter'])
+@pytest.mark.parametrize('name', NAMES)
+def test_umvu(name, way):
+    """The same, to the letter, in a process whose calls pass through umvu."""
+    if bare(name)[0] == SKIPPED:
+        pytest.skip('needs root')
+    known = KNOWN.get(name)
+    observed = run_case(name, way, LIMIT_KNOWN if known else LIMIT * PATIENCE)
+    if not known:
+        assert observed == bare(name)
+    elif observed == bare(name):
+        pytest.fail(f'passes now: take it out of KNOWN ({known})')
