@@ -26,33 +26,9 @@ SKIPPED = 77
 
 # Why, and the cases.
 _KNOWN = {
-    ('a fault signal that is sent is taken at once, and kept by us while it is blocked: '
-     'calls that wait for signals do not see it'):
-        'sigwait_segv sigwait_sys sigwait_trap signalfd_segv signalfd_sys sigsuspend_pending_SYS '
-        'sigsuspend_pending_TRAP',
-    'a fault signal that is sent interrupts a call though it is ignored or blocked':
-        'blocked_bus_in_read blocked_segv_in_read blocked_sys_in_read blocked_trap_in_read '
-        'ignored_bus_in_read ignored_segv_in_read ignored_sys_in_read ignored_trap_in_read',
-    'SIGSYS that is sent while a call is served is delivered on the frame in the resident':
-        'eintr_read_by_sys restart_read_by_sys sent_sys sent_with_value',
-    'a breakpoint with the default action does not kill: the instruction is not done again':
-        'fault_default fault_while_blocked core_flag_same_for_all',
-    'the trap flag is not cleared for handlers':
-        'fault_single_step single_step_over_call',
-    'the mask of sigsuspend and ppoll does not hold in the handler':
-        'sigsuspend_two sigsuspend_mask_in_handler ppoll_mask_in_handler',
-    'a frame that does not fit on the alternate stack is written below it':
-        'alternate_stack_overflow',
-    'the context of a handler says that the alternate stack is in use':
-        'alternate_stack_in_context',
-    'unknown flags of an action are kept':
-        'action_unknown_flags',
-    'a handler without a restorer is called':
-        'action_without_restorer',
-    'the vectors are looked at before the path':
-        'efault_execve',
-    'the number of the signal is looked at before the pointer':
-        'bad_sigaction',
+    ('the kernel has none of the signals that are ours for a descriptor: they are taken at once, and '
+     'kept by us while they are blocked'):
+        'signalfd_segv signalfd_sys',
 }
 KNOWN = {name: why for why, names in _KNOWN.items() for name in names.split()}
 

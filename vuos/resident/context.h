@@ -35,6 +35,9 @@ struct context {
 	/* A signal to be delivered when the thread leaves; everything else is blocked meanwhile. */
 	struct siginfo pending;
 	uint64_t pending_mask; /* of the program, when it came */
+	/* A call that waits with a mask of its own: what is blocked until the handler of a signal returns. */
+	bool waits;
+	uint64_t wait_mask;
 	/* The signals that the kernel never blocks for us (signals.h), as the program sees them. */
 	uint64_t blocked; /* those that it has blocked */
 	uint64_t held;    /* those that were sent meanwhile */
@@ -127,7 +130,7 @@ extern char resident_end[];
 
 /* entry.S */
 extern char trap_entry[], trap_window[], trap_window_end[], signal_entry[];
-extern char native_window[], native_syscall[], native_abort[];
+extern char native_window[], native_syscall[], native_abort[], native_interrupted[];
 extern char fast_entry[], fast_window[], fast_jump[], fast_work_jump[], trap_call[], trap_call_end[];
 extern char copy_fault[], copy_failed[], string_fault[], string_failed[];
 long native_call(const uint64_t call[7]);

@@ -70,8 +70,11 @@ static const struct {
 	[__NR_mremap] = { call_mremap }, [__NR_remap_file_pages] = { call_range },
 
 	[__NR_rt_sigaction] = { call_rt_sigaction }, [__NR_rt_sigprocmask] = { call_rt_sigprocmask, true },
-	[__NR_rt_sigpending] = { call_rt_sigpending }, [__NR_sigaltstack] = { call_sigaltstack, true },
+	[__NR_rt_sigtimedwait] = { call_rt_sigtimedwait }, [__NR_rt_sigpending] = { call_rt_sigpending }, [__NR_sigaltstack] = { call_sigaltstack, true },
 	[__NR_rt_sigreturn] = { call_rt_sigreturn, true },
+	[__NR_rt_sigsuspend] = { call_with_mask, true }, [__NR_ppoll] = { call_with_mask, true },
+	[__NR_pselect6] = { call_with_mask, true }, [__NR_epoll_pwait] = { call_with_mask, true },
+	[__NR_epoll_pwait2] = { call_with_mask, true },
 
 	[__NR_clone] = { call_clone, true }, [__NR_clone3] = { call_clone3, true },
 	[__NR_fork] = { call_fork, true }, [__NR_vfork] = { call_vfork, true },
@@ -114,23 +117,23 @@ static bool was_leaving(struct context *c, struct frame *f)
 	return true;
 }
 
-void trap_handle(struct frame *f)
+bool trap_handle(struct frame *f)
 {
 	struct context *c = context_here();
 	struct call call = { .frame = f };
 	long result;
 
 	if (f->info.code <= 0) {
-		signal_handle(f); /* somebody has sent it */
-		return;
+		signal_handle(f);
+		return false;
 	}
 	if (f->info.architecture != AUDIT_ARCH_X86_64) {
 		f->uc.rax = (uint64_t)-ENOSYS;
-		return;
+		return true;
 	}
 	if (f->uc.rip == (uint64_t)trap_call_end) {
 		if (was_leaving(c, f))
-			return;
+			return true;
 	} else {
 		patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
 		f->uc.rip = patch_resume(f->uc.rip);
@@ -139,11 +142,12 @@ void trap_handle(struct frame *f)
 					     f->uc.r9 }, sizeof(call.raw));
 	result = serve(c, &call);
 	if (call.keep)
-		return;
+		return true;
 	if (result == CALL_RESTART)
 		f->uc.rip -= SYSCALL_INSTRUCTION;
 	else
 		f->uc.rax = (uint64_t)result;
+	return true;
 }
 
 /* From a patched site. The result in F, or where the call is made afresh, holds when the thread leaves. */

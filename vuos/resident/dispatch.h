@@ -20,5 +20,8 @@ long call_readlink(struct context *c, struct call *call);
 long call_readlinkat(struct context *c, struct call *call);
 long call_path(struct context *c, struct call *call);
 
-/* From entry.S: the program has made a call, or somebody has sent SIGSYS. */
-void trap_handle(struct frame *f);
+/*
+ * From entry.S: the program has made a call, or somebody has sent SIGSYS (false: the frame is no way out of the
+ * resident, and is returned from as it is).
+ */
+bool trap_handle(struct frame *f);

@@ -166,11 +166,11 @@ static long use_interpreter(struct exec *e)
 	return 0;
 }
 
-/* Follows scripts to a program. */
+/* Follows scripts to a program. The first file was looked at. */
 static long find_program(struct exec *e)
 {
 	for (int i = 0; i <= SCRIPTS_MAX; i++) {
-		long r = look_at(e);
+		long r = i ? look_at(e) : 0;
 
 		if (r < 0)
 			return r;
@@ -225,10 +225,12 @@ static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t n
 long exec_program(struct context *c, const char *path, uint64_t argv, uint64_t envp, int descriptor)
 {
 	struct exec e = { .path = path };
-	uint64_t num_env;
+	uint64_t num_env = 0;
 	size_t len;
-	long memory, r = vector_len(argv, &e.num_args);
+	long memory, r = look_at(&e);
 
+	if (r == 0)
+		r = vector_len(argv, &e.num_args);
 	if (r == 0)
 		r = vector_len(envp, &num_env);
 	if (r < 0)

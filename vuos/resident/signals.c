@@ -30,7 +30,11 @@
 #define ALL_BUT_OURS (~(uint64_t)OURS)
 #define UNBLOCKABLE  (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 #define HANDLER(label) ((uint64_t)(label))
+#define KNOWN_FLAGS  (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
+		      SA_RESETHAND | SA_RESTORER | 0x800u /* SA_EXPOSE_TAGBITS */)
+#define TRAP_TRACE   2 /* siginfo.code of a single step */
 #define KEPT_FLAGS   (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)
+#define SS_ONSTACK   1
 #define SS_DISABLE   2
 #define SS_AUTODISARM 0x80000000u
 #define MIN_STACK    2048
@@ -51,6 +55,7 @@ static void kernel_default(int signo)
 static void kernel_handler(int signo, uint64_t flags)
 {
 	bool is_trap = signo == SIGSYS;
+	bool ours = signal_is_ours(signo);
 	struct action action = {
 		.handler = is_trap ? HANDLER(trap_entry) : HANDLER(signal_entry),
 		.flags = (flags & KEPT_FLAGS) | SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
@@ -58,8 +63,9 @@ static void kernel_handler(int signo, uint64_t flags)
 		.mask = is_trap ? 0 : ALL_BUT_OURS,
 	};
 
-	if (signal_is_ours(signo))
-		action.flags |= SA_NODEFER;
+	/* Whether a call that one of ours has met goes on depends on what is blocked by then. */
+	if (ours)
+		action.flags |= SA_NODEFER | SA_RESTART;
 	(void)kernel_action(signo, &action, NULL);
 }
 
@@ -135,8 +141,8 @@ static void deliver_default(struct frame *f, int signo, const struct siginfo *in
 {
 	kernel_default(signo);
 	f->uc.mask = mask & ~SIGNAL_BIT(signo);
-	/* A fault comes again by itself, and so the core dump shows it. */
-	if (info->code <= 0 || !signal_is_ours(signo))
+	/* A fault, but a breakpoint, comes again by itself, and so the core dump shows it. */
+	if (info->code <= 0 || signo == SIGTRAP || !signal_is_ours(signo))
 		send_again(signo, info);
 }
 
@@ -155,14 +161,22 @@ static bool is_on(const struct altstack *stack, uint64_t sp)
 }
 
 /* The program's alternate stack as a frame has it. */
-static struct altstack altstack_seen(const struct context *c, uint64_t sp)
+static struct altstack altstack_kept(const struct context *c)
 {
 	struct altstack stack = c->alternate;
 
 	if (!stack.size)
 		stack.flags = SS_DISABLE;
-	else if (is_on(&stack, sp))
-		stack.flags |= 1; /* SS_ONSTACK */
+	return stack;
+}
+
+/* And as sigaltstack(2) says it, to a program at SP. */
+static struct altstack altstack_seen(const struct context *c, uint64_t sp)
+{
+	struct altstack stack = altstack_kept(c);
+
+	if (is_on(&stack, sp))
+		stack.flags |= SS_ONSTACK;
 	return stack;
 }
 
@@ -192,15 +206,19 @@ static long put_frame(const struct context *c, const struct frame *f, const stru
 		      const struct siginfo *info, uint64_t mask, uint64_t *ret_sp)
 {
 	struct frame frame = *f;
+	bool alternate = action->flags & SA_ONSTACK || is_on(&c->alternate, f->uc.rsp);
 	uint64_t fp;
 
 	*ret_sp = frame_place(c, f, action, &fp);
+	if (!(action->flags & SA_RESTORER) ||
+	    (alternate && c->alternate.size && *ret_sp < c->alternate.sp))
+		return -EFAULT;
 	if (fp && copy_out(fp, (const void *)f->uc.fpstate, fpstate_size(f->uc.fpstate)) < 0)
 		return -EFAULT;
 	frame.restorer = action->restorer;
 	frame.uc.fpstate = fp;
 	frame.uc.mask = (mask & ALL_BUT_OURS) | c->blocked;
-	frame.uc.stack = altstack_seen(c, f->uc.rsp);
+	frame.uc.stack = altstack_kept(c);
 	frame.info = *info;
 	return copy_out(*ret_sp, &frame, sizeof(frame));
 }
@@ -237,6 +255,11 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 	f->uc.rdx = sp + offsetof(struct frame, uc);
 	f->uc.rax = 0;
 	f->uc.eflags &= ~FRAME_TRAP_FLAGS;
+	if (c->waits) {
+		mask = c->wait_mask & ALL_BUT_OURS;
+		c->blocked = c->wait_mask & OURS;
+		c->waits = false;
+	}
 	mask |= taken.mask;
 	if (!(taken.flags & SA_NODEFER))
 		mask |= SIGNAL_BIT(signo);
@@ -260,11 +283,13 @@ static struct siginfo *held_info(struct context *c, int signo)
 	return &c->held_info[places[signo]];
 }
 
-/* Delivers those of the held signals that are not blocked any more. */
+/* Delivers those of the held signals that are not blocked (any more, or while a call waits). */
 static void deliver_held(struct context *c, struct frame *f)
 {
 	for (int signo = 1; signo < SIGNALS; signo++) {
-		if (!(c->held & ~c->blocked & SIGNAL_BIT(signo)))
+		uint64_t blocked = c->waits ? c->wait_mask : c->blocked;
+
+		if (!(c->held & ~blocked & SIGNAL_BIT(signo)))
 			continue;
 		c->held &= ~SIGNAL_BIT(signo);
 		deliver(c, f, held_info(c, signo), f->uc.mask);
@@ -286,6 +311,7 @@ void trap_deliver(struct frame *f)
 		work_remove(c, WORK_HELD);
 		deliver_held(c, f);
 	}
+	c->waits = false;
 }
 
 static void hold(struct context *c, const struct siginfo *info)
@@ -311,11 +337,23 @@ static bool is_in_text(uint64_t pc)
 	return pc >= RESIDENT_BASE && pc < RESIDENT_BASE + RESIDENT_TEXT_LEN;
 }
 
+/* Whether the program's handler of a held signal wants the call that it meets to end. */
+static bool interrupts(const struct context *c)
+{
+	for (int signo = 1; signo < SIGNALS; signo++)
+		if (c->held & ~c->blocked & SIGNAL_BIT(signo) &&
+		    c->actions[signo].handler > (uint64_t)SIG_IGN && !(c->actions[signo].flags & SA_RESTART))
+			return true;
+	return false;
+}
+
 /* A thread in a window is set back to the test before it. */
 static void leave_window(const struct context *c, struct frame *f)
 {
 	if (is_between(f->uc.rip, native_window, native_syscall)) {
-		f->uc.rip = (uint64_t)native_abort;
+		/* Of ours the kernel thinks that all calls are to be restarted. */
+		f->uc.rip = (uint64_t)(c->work == WORK_HELD && interrupts(c) ? native_interrupted
+									      : native_abort);
 	} else if (is_between(f->uc.rip, trap_window, trap_window_end)) {
 		f->uc.rip = (uint64_t)trap_window;
 		f->uc.rsp = f->uc.rbx - 8;
@@ -370,7 +408,8 @@ static void handle_fault(struct context *c, struct frame *f)
 	if (repair(f) || patch_fault(f))
 		return;
 	if (is_in_text(f->uc.rip)) {
-		own_fault(f);
+		if (f->info.signo != SIGTRAP || f->info.code != TRAP_TRACE) /* else the program makes single steps */
+			own_fault(f);
 		return;
 	}
 	/* As the kernel: who blocks or ignores the signal of its own fault is killed by it. */
@@ -428,6 +467,7 @@ static void action_set(struct context *c, int signo, const struct action *new)
 
 	c->actions[signo] = *new;
 	c->actions[signo].mask &= ~UNBLOCKABLE;
+	c->actions[signo].flags &= KNOWN_FLAGS;
 	if (signal_is_ours(signo)) {
 		kernel_handler(signo, new->flags);
 		if (new->handler == (uint64_t)SIG_IGN)
@@ -446,10 +486,12 @@ long call_rt_sigaction(struct context *c, struct call *call)
 	uint64_t new_at = CALL_ARG(call, 1), old_at = CALL_ARG(call, 2);
 	struct action new, old;
 
-	if (CALL_ARG(call, 3) != SET_SIZE || signo < 1 || signo >= SIGNALS)
+	if (CALL_ARG(call, 3) != SET_SIZE)
 		return -EINVAL;
 	if (new_at && copy_in(&new, new_at, sizeof(new)) < 0)
 		return -EFAULT;
+	if (signo < 1 || signo >= SIGNALS)
+		return -EINVAL;
 	if (SIGNAL_BIT(signo) & UNBLOCKABLE)
 		return new_at ? -EINVAL : native_call(call->raw);
 	old = action_seen(c, signo);
@@ -494,6 +536,90 @@ long call_rt_sigprocmask(struct context *c, struct call *call)
 	return old_at && copy_out(old_at, &old, sizeof(old)) < 0 ? -EFAULT : 0;
 }
 
+/* Where the calls have their masks: an argument, or (PAIR) a pointer to pointer and size. */
+static const struct {
+	long number;
+	uint8_t mask, size;
+	bool pair;
+} mask_calls[] = {
+	{ __NR_rt_sigsuspend, 0, 1, false }, { __NR_ppoll, 3, 4, false },
+	{ __NR_pselect6, 5, 5, true },	     { __NR_epoll_pwait, 4, 5, false },
+	{ __NR_epoll_pwait2, 4, 5, false },
+};
+
+/* The mask of CALL: 1 if it has one, 0, or -EFAULT. Where the kernel is to read it is *RET_AT. */
+static long read_wait_mask(const struct call *call, uint64_t *ret_mask)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mask_calls); i++) {
+		uint64_t at[2] = { CALL_ARG(call, mask_calls[i].mask), CALL_ARG(call, mask_calls[i].size) };
+
+		if (mask_calls[i].number != (long)call->raw[0])
+			continue;
+		if (mask_calls[i].pair && at[0] && copy_in(at, at[0], sizeof(at)) < 0)
+			return -EFAULT;
+		if (!at[0] || at[1] != SET_SIZE)
+			return 0; /* the kernel says what is wrong with it */
+		return copy_in(ret_mask, at[0], SET_SIZE) < 0 ? -EFAULT : 1;
+	}
+	return 0;
+}
+
+/*
+ * While it waits, and in the handler that ends that, the call's mask holds. The kernel's part of it does what it does
+ * by itself; but it knows no handler of the program's, nor OURS.
+ */
+long call_with_mask(struct context *c, struct call *call)
+{
+	uint64_t mask = 0, blocked = c->blocked;
+	long r = read_wait_mask(call, &mask);
+
+	if (r <= 0)
+		return r < 0 ? r : native_call(call->raw);
+	c->blocked = mask & OURS;
+	if (c->held & ~c->blocked) {
+		work_add(c, WORK_HELD);
+		r = -EINTR;
+	} else {
+		r = native_call(call->raw);
+	}
+	c->blocked = blocked;
+	c->waits = r == -EINTR && c->work;
+	c->wait_mask = mask;
+	return r;
+}
+
+/* Takes one of SET that is held: its number, 0: there is none, -EFAULT. */
+static long take_held(struct context *c, uint64_t set, uint64_t info_at)
+{
+	for (int signo = 1; signo < SIGNALS; signo++) {
+		if (!(c->held & c->blocked & set & SIGNAL_BIT(signo)))
+			continue;
+		c->held &= ~SIGNAL_BIT(signo);
+		if (info_at && copy_out(info_at, held_info(c, signo), sizeof(struct siginfo)) < 0)
+			return -EFAULT;
+		return signo;
+	}
+	return 0;
+}
+
+/* The kernel never has one of OURS for it: who sends one interrupts the wait. */
+long call_rt_sigtimedwait(struct context *c, struct call *call)
+{
+	uint64_t set, info_at = CALL_ARG(call, 1);
+	long r, taken;
+
+	if (CALL_ARG(call, 3) != SET_SIZE)
+		return -EINVAL;
+	if (copy_in(&set, CALL_ARG(call, 0), sizeof(set)) < 0)
+		return -EFAULT;
+	taken = take_held(c, set, info_at);
+	if (taken)
+		return taken;
+	r = native_call(call->raw);
+	taken = r == -EINTR || r == CALL_RESTART ? take_held(c, set, info_at) : 0;
+	return taken ? taken : r;
+}
+
 long call_rt_sigpending(struct context *c, struct call *call)
 {
 	uint64_t size = CALL_ARG(call, 1), set = 0;
@@ -511,7 +637,7 @@ static long altstack_set(struct context *c, const struct altstack *new, bool on)
 
 	if (on)
 		return -EPERM;
-	if (mode != 0 && mode != 1 && mode != SS_DISABLE)
+	if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE)
 		return -EINVAL;
 	if (mode == SS_DISABLE) {
 		c->alternate = (struct altstack){ 0 };

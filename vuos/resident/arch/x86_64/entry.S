@@ -56,6 +56,8 @@ trap_entry:
 	sub	$8, %rsp
 	cld
 	call	trap_handle
+	test	%al, %al
+	jz	2f
 trap_window:
 	cmpl	$0, %gs:CONTEXT_WORK
 	jne	1f
@@ -67,6 +69,10 @@ trap_window_end:
 1:	mov	%rbx, %rdi
 	call	trap_deliver
 	jmp	trap_window
+2:	lea	8(%rbx), %rsp			/* a signal that was sent: its frame may be in the resident */
+	mov	$__NR_rt_sigreturn, %eax
+	syscall
+	hlt
 
 /*
  * From a patched call site (patch.c): rcx is where to return to, r11 free. The registers stand in one frame
@@ -164,9 +170,12 @@ native_window:
 native_syscall:
 	syscall
 	ret
-	.globl	native_abort
+	.globl	native_abort, native_interrupted
 native_abort:
 	mov	$CALL_RESTART, %rax
+	ret
+native_interrupted:
+	mov	$-4, %rax			/* -EINTR */
 	ret
 
 /*

@@ -41,7 +41,7 @@ struct frame {
 #define SI_TKILL  (-6) /* sent to a thread */
 
 #define FRAME_RED_ZONE    128
-#define FRAME_TRAP_FLAGS  0x400ull /* direction: clear at the start of a handler */
+#define FRAME_TRAP_FLAGS  0x10500ull /* direction, resume, single step: clear at the start of a handler */
 
 /* Bytes of extended state at FP (struct _fpx_sw_bytes says). 0: there is none. */
 static inline uint64_t fpstate_size(uint64_t fp)
