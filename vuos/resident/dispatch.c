@@ -70,7 +70,8 @@ static const struct {
 	[__NR_mremap] = { call_mremap }, [__NR_remap_file_pages] = { call_range },
 
 	[__NR_rt_sigaction] = { call_rt_sigaction }, [__NR_rt_sigprocmask] = { call_rt_sigprocmask, true },
-	[__NR_rt_sigtimedwait] = { call_rt_sigtimedwait }, [__NR_rt_sigpending] = { call_rt_sigpending }, [__NR_sigaltstack] = { call_sigaltstack, true },
+	[__NR_rt_sigtimedwait] = { call_rt_sigtimedwait },
+	[__NR_rt_sigpending] = { call_rt_sigpending }, [__NR_sigaltstack] = { call_sigaltstack, true },
 	[__NR_rt_sigreturn] = { call_rt_sigreturn, true },
 	[__NR_rt_sigsuspend] = { call_with_mask, true }, [__NR_ppoll] = { call_with_mask, true },
 	[__NR_pselect6] = { call_with_mask, true }, [__NR_epoll_pwait] = { call_with_mask, true },

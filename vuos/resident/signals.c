@@ -408,7 +408,8 @@ static void handle_fault(struct context *c, struct frame *f)
 	if (repair(f) || patch_fault(f))
 		return;
 	if (is_in_text(f->uc.rip)) {
-		if (f->info.signo != SIGTRAP || f->info.code != TRAP_TRACE) /* else the program makes single steps */
+		/* A program that makes single steps makes them through us. */
+		if (f->info.signo != SIGTRAP || f->info.code != TRAP_TRACE)
 			own_fault(f);
 		return;
 	}
@@ -565,8 +566,8 @@ static long read_wait_mask(const struct call *call, uint64_t *ret_mask)
 }
 
 /*
- * While it waits, and in the handler that ends that, the call's mask holds. The kernel's part of it does what it does
- * by itself; but it knows no handler of the program's, nor OURS.
+ * While it waits, and in the handler that ends that, the call's mask holds. The kernel's part of it does
+ * what it does by itself; but it knows no handler of the program's, nor OURS.
  */
 long call_with_mask(struct context *c, struct call *call)
 {
