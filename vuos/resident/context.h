@@ -35,7 +35,10 @@ struct context {
 	/* A signal to be delivered when the thread leaves; everything else is blocked meanwhile. */
 	struct siginfo pending;
 	uint64_t pending_mask; /* of the program, when it came */
-	/* A call that waits with a mask of its own: what is blocked until the handler of a signal returns. */
+	/*
+	 * A call that waits with a mask of its own: what is blocked until the handler of a signal
+	 * returns.
+	 */
 	bool waits;
 	uint64_t wait_mask;
 	/* The signals that the kernel never blocks for us (signals.h), as the program sees them. */
@@ -114,12 +117,16 @@ enum patching {
 	PATCH_FIRST,  /* at the first: for tests */
 };
 
+enum tracing { TRACE_NOT, TRACE_TEXT, TRACE_JSON };
+
 struct process {
 	enum trap trap;
+	enum tracing tracing;
 	enum patching patching;
 	bool has_threads; /* memory is, or was, shared with others */
 	char self[PATH_MAX];    /* the resident's own file */
 	char program[PATH_MAX]; /* what /proc/self/exe says */
+	char trace_path[PATH_MAX];
 	struct context first;   /* of the thread that has run since exec */
 	struct action actions[SIGNALS];
 };

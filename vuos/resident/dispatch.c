@@ -14,6 +14,7 @@
 #include "vuos/resident/memory.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/signals.h"
+#include "vuos/resident/trace.h"
 
 #define SYSCALL_INSTRUCTION 2 /* bytes */
 
@@ -141,7 +142,7 @@ bool trap_handle(struct frame *f)
 	}
 	memcpy(call.raw, (const uint64_t[]){ f->uc.rax, f->uc.rdi, f->uc.rsi, f->uc.rdx, f->uc.r10, f->uc.r8,
 					     f->uc.r9 }, sizeof(call.raw));
-	result = serve(c, &call);
+	result = process.tracing ? trace_serve(c, &call, serve) : serve(c, &call);
 	if (call.keep)
 		return true;
 	if (result == CALL_RESTART)
@@ -162,7 +163,7 @@ void fast_handle(struct fast_frame *f)
 		work_add(c, WORK_FRAME);
 		return;
 	}
-	result = serve(c, &call);
+	result = process.tracing ? trace_serve(c, &call, serve) : serve(c, &call);
 	if (result == CALL_RESTART)
 		f->rcx -= SYSCALL_INSTRUCTION;
 	else

@@ -21,7 +21,7 @@ long call_readlinkat(struct context *c, struct call *call);
 long call_path(struct context *c, struct call *call);
 
 /*
- * From entry.S: the program has made a call, or somebody has sent SIGSYS (false: the frame is no way out of the
- * resident, and is returned from as it is).
+ * From entry.S: the program has made a call, or somebody has sent SIGSYS (false: the frame is no way out
+ * of the resident, and is returned from as it is).
  */
 bool trap_handle(struct frame *f);

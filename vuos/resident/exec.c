@@ -42,18 +42,19 @@ struct exec {
 char *exec_state_put(char *to, const struct exec_state *state)
 {
 	const uint64_t numbers[] = { state->trap, state->patching, state->ignored, state->blocked,
-				     (uint64_t)(state->descriptor + 1) };
+				     (uint64_t)(state->descriptor + 1), state->tracing, state->trace_len };
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		to = text_put_number(to, numbers[i], 16);
 		to = text_put(to, ",");
 	}
-	return text_put(to, state->path);
+	memcpy(to, state->trace, state->trace_len);
+	return text_put(text_put(to + state->trace_len, ","), state->path);
 }
 
 bool exec_state_parse(const char *text, struct exec_state *ret)
 {
-	uint64_t numbers[5];
+	uint64_t numbers[7];
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		numbers[i] = text_take_number(&text, 16);
@@ -62,9 +63,13 @@ bool exec_state_parse(const char *text, struct exec_state *ret)
 	}
 	*ret = (struct exec_state){
 		.trap = (enum trap)numbers[0], .patching = (enum patching)numbers[1], .ignored = numbers[2],
-		.blocked = numbers[3], .descriptor = (int)numbers[4] - 1, .path = text,
+		.blocked = numbers[3], .descriptor = (int)numbers[4] - 1,
+		.tracing = (enum tracing)numbers[5], .trace = text, .trace_len = numbers[6],
 	};
-	return *text != '\0';
+	if (numbers[6] >= PATH_MAX || text_len(text) <= numbers[6] + 1 || text[numbers[6]] != ',')
+		return false;
+	ret->path = text + numbers[6] + 1;
+	return true;
 }
 
 /* --- what is to be executed ---------------------------------------------------------------- */
@@ -202,8 +207,11 @@ static long vector_len(uint64_t at, uint64_t *ret)
 static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t num_env, int descriptor)
 {
 	uint64_t *env = e->first + e->num_args + EXTRA_WORDS;
-	struct exec_state state = { process.trap, process.patching, signals_ignored(c), c->blocked,
-				    descriptor, NULL };
+	struct exec_state state = {
+		.trap = process.trap, .patching = process.patching, .ignored = signals_ignored(c),
+		.blocked = c->blocked, .descriptor = descriptor, .tracing = process.tracing,
+		.trace = process.trace_path, .trace_len = text_len(process.trace_path),
+	};
 	uint64_t call[7] = { __NR_execve, (uint64_t)process.self };
 	char *variable;
 	long r = find_program(e);
@@ -236,7 +244,7 @@ long exec_program(struct context *c, const char *path, uint64_t argv, uint64_t e
 	if (r < 0)
 		return r;
 	len = PAGE_UP((e.num_args + num_env + 3 * EXTRA_WORDS) * sizeof(uint64_t) + TEXTS_SIZE +
-		      EXEC_STATE_SIZE + PATH_MAX);
+		      EXEC_STATE_SIZE + 2 * PATH_MAX);
 	memory = NATIVE(__NR_mmap, 0, len, 3, 0x22, -1, 0);
 	if (is_error(memory))
 		return memory;

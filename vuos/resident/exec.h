@@ -6,7 +6,8 @@
 
 /*
  * The variable in the environment that the resident finds at its start, and takes out before the program
- * sees it: "TRAP,PATCHING,IGNORED,BLOCKED,DESCRIPTOR,PATH", all but the last hexadecimal.
+ * sees it: "TRAP,PATCHING,IGNORED,BLOCKED,DESCRIPTOR,TRACING,LENGTH,TRACE,PATH"; TRACE has LENGTH bytes,
+ * and what stands before is hexadecimal.
  */
 #define EXEC_VARIABLE "_VU="
 
@@ -15,11 +16,14 @@ struct exec_state {
 	enum patching patching;
 	uint64_t ignored, blocked; /* of the signals that are ours */
 	int descriptor;            /* to be closed when PATH is loaded, which names it; -1: none */
-	const char *path;          /* of the program */
+	enum tracing tracing;
+	const char *trace; /* the file's path, not ended by NUL when it was parsed */
+	size_t trace_len;
+	const char *path;  /* of the program */
 };
 
-/* The value as text, into ROOM that is EXEC_STATE_SIZE and the path's length large. */
-#define EXEC_STATE_SIZE 64
+/* The value as text, into room that is EXEC_STATE_SIZE and the paths' lengths large. */
+#define EXEC_STATE_SIZE 128
 char *exec_state_put(char *to, const struct exec_state *state);
 /* False: it is none. `path` points into TEXT. */
 bool exec_state_parse(const char *text, struct exec_state *ret);

@@ -24,6 +24,7 @@
 #include "vuos/resident/signals.h"
 
 #include "vuos/resident/patch.h"
+#include "vuos/resident/trace.h"
 
 #define SET_SIZE 8
 #define SYSCALL_LEN 2
@@ -139,6 +140,7 @@ static void send_again(int signo, const struct siginfo *info)
 /* What the kernel does with SIGNO by default shall happen now, with MASK blocked. */
 static void deliver_default(struct frame *f, int signo, const struct siginfo *info, uint64_t mask)
 {
+	trace_flush();
 	kernel_default(signo);
 	f->uc.mask = mask & ~SIGNAL_BIT(signo);
 	/* A fault, but a breakpoint, comes again by itself, and so the core dump shows it. */

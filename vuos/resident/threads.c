@@ -20,6 +20,7 @@
 
 #include "vuos/resident/memory.h"
 #include "vuos/resident/patch.h"
+#include "vuos/resident/trace.h"
 #include "vuos/resident/signals.h"
 
 #define PROT_READ_WRITE 3
@@ -140,6 +141,7 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		trap_on();
 		memory_forked();
 		patch_forked();
+		trace_forked();
 		c->held = 0;
 		if (clone->flags & CLONE_CLEAR_SIGHAND)
 			signals_clear(c, true);

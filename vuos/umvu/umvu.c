@@ -37,6 +37,8 @@ enum trap { TRAP_DISPATCH = 0, TRAP_FILTER_NEW = 2, TRAP_ANY = -1 };
 struct settings {
 	int trap; /* enum trap */
 	unsigned patching;
+	const char *trace;
+	bool json;
 	bool check;
 };
 
@@ -64,12 +66,26 @@ static int set_patching(void *settings, const char *argument, struct error *erro
 	return error_set(error, EINVAL, "--patch=%s: neither never, normal nor first", argument);
 }
 
+static int set_trace_format(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+
+	s->json = str_equal(argument, "json");
+	if (s->json || str_equal(argument, "text"))
+		return 0;
+	return error_set(error, EINVAL, "--trace-format=%s: neither text nor json", argument);
+}
+
 static const struct option_row rows[] = {
 	{ 0, "trap", .kind = OPTION_CALL, .arg = "WAY", .set = set_trap, .choices = "dispatch filter",
 	  .help = "how calls are caught: dispatch or filter (default: dispatch where the kernel has it)" },
 	{ 0, "patch", .kind = OPTION_CALL, .arg = "WHEN", .set = set_patching,
 	  .choices = "never normal first", .preset = "normal",
 	  .help = "when call sites are changed to jump instead of trapping" },
+	{ 't', "trace", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
+	  .offset = offsetof(struct settings, trace), .help = "write what the program calls to a file" },
+	{ 0, "trace-format", .kind = OPTION_CALL, .arg = "FORM", .set = set_trace_format,
+	  .choices = "text json", .preset = "text", .help = "how that is written" },
 	{ 0, "check", .kind = OPTION_FLAG, .offset = offsetof(struct settings, check),
 	  .help = "say what this machine allows, and run nothing" },
 	{ 'h', "help", .kind = OPTION_HELP, .help = "print this help" },
@@ -241,21 +257,38 @@ static int find_resident(char found[PATH_MAX], struct error *error)
 	return error_set(error, ENOENT, "%s is missing: umvu is not installed completely", found);
 }
 
+/* The trace's file, emptied, by a name that stays right when the program goes elsewhere; "": none. */
+static int make_trace(const char *name, char path[PATH_MAX], struct error *error)
+{
+	auto_close int fd = -1;
+
+	path[0] = '\0';
+	if (!name)
+		return 0;
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0 || !realpath(name, path))
+		return error_set(error, EACCES, "cannot write the trace to '%s': %s", name, strerror(errno));
+	return 0;
+}
+
 /* Only returns when it cannot be done. */
 static int run(const struct settings *s, char **argv, struct error *error)
 {
-	char path[PATH_MAX], resident[PATH_MAX], real[PATH_MAX];
+	char path[PATH_MAX], resident[PATH_MAX], real[PATH_MAX], trace[PATH_MAX];
 	auto_free char *state = NULL;
 	int r = find_program(argv[0], path, error);
 
 	if (r == 0)
 		r = find_resident(resident, error);
+	if (r == 0)
+		r = make_trace(s->trace, trace, error);
 	if (r < 0)
 		return r;
 	if (!realpath(resident, real))
 		return error_set_errno(error, errno, "%s", resident);
-	/* exec.h of the resident: trap, patching, nothing ignored or blocked, no descriptor, the path */
-	if (asprintf(&state, "%x,%x,0,0,0,%s", (unsigned)s->trap, s->patching, path) < 0)
+	/* exec.h of the resident: nothing is ignored or blocked, there is no descriptor */
+	if (asprintf(&state, "%x,%x,0,0,0,%x,%zx,%s,%s", (unsigned)s->trap, s->patching,
+		     !s->trace ? 0 : s->json ? 2 : 1, strlen(trace), trace, path) < 0)
 		return error_set_errno(error, ENOMEM, "umvu");
 	if (setenv("_VU", state, 1) < 0)
 		return error_set_errno(error, errno, "umvu");
