@@ -53,6 +53,34 @@ _KNOWN = {
         'efault_execve',
     'the number of the signal is looked at before the pointer':
         'bad_sigaction',
+    'no file says that it is busy: neither the program, nor at exec':
+        'text_busy exec_busy',
+    '/proc/self/exe is known by its plain names only':
+        'exe_spelled_otherwise',
+    'there is no table of processes yet':
+        'exe_of_others',
+    'clone takes flags that are only for clone3':
+        'clone_ignores_high_flags',
+    'a fault signal that waits is lost at exec':
+        'pending_over_exec',
+    'the GS base is ours, and is shown':
+        'gs_is_the_programs',
+    'a fault signal sent to the process is kept by the thread that got it':
+        'fault_signal_to_process',
+    'in another root the resident is not found':
+        'exec_in_chroot',
+    'the program is named by the path that was loaded':
+        'exec_image_self exec_image_of_script',
+    'the descriptor of a script is closed before its interpreter opens it':
+        'exec_memfd_script',
+    'a long line of a script is refused':
+        'exec_long_lines',
+    'only four levels of scripts':
+        'exec_nested_scripts',
+    'the dynamic loader is not looked at before exec':
+        'exec_elf_errors',
+    'a FIFO is opened to look at it':
+        'exec_of_fifo',
 }
 KNOWN = {name: why for why, names in _KNOWN.items() for name in names.split()}
 
