@@ -524,8 +524,6 @@ CASE(alternate_stack_nested, "below=1")
 	NEED(raise(SIGUSR1) == 0);
 }
 
-static char *stack_limit;
-
 static __attribute__((noinline)) int recurse(int depth)
 {
 	volatile char room[4096];
@@ -540,13 +538,11 @@ static void caught_overflow(int signo, siginfo_t *info, void *context)
 
 	say("[%s near=%d]", signal_name(signo),
 	    llabs((long long)(uintptr_t)info->si_addr - uc->uc_mcontext.gregs[REG_RSP]) < 16384);
-	(void)context;
 	siglongjmp(back, 1);
 }
 
 CASE(stack_overflow_is_caught, "[SIGSEGV near=1] jumped [SIGSEGV near=1] jumped")
 {
-	(void)stack_limit;
 	for (int i = 0; i < 2; i++) {
 		(void)use_stack(64 << 10);
 		handle_info(SIGSEGV, caught_overflow, SA_ONSTACK);
@@ -590,7 +586,7 @@ CASE(alternate_stack_overflow, "end=SIGSEGV")
 
 static void unmapped_stack(void)
 {
-	stack_t stack = { .ss_sp = (char *)nowhere() - 0, .ss_size = PAGE };
+	stack_t stack = { .ss_sp = nowhere(), .ss_size = PAGE };
 
 	NEED(sigaltstack(&stack, NULL) == 0);
 	handle(SIGUSR1, telling, SA_ONSTACK);

@@ -155,22 +155,17 @@ CASE(sigwaitinfo_order, "SIGUSR1 SIGUSR2 SIGRT1 none=EAGAIN")
 CASE(sigtimedwait_other_signal, "[SIGUSR2] wait=EINTR")
 {
 	sigset_t set = set_of(SIGUSR1, 0);
-	struct itimerval when = { .it_value.tv_usec = 10000 };
+	pid_t self = getpid(), pid;
 
-	handle(SIGALRM, telling, 0);
 	handle(SIGUSR2, telling, SA_RESTART);
 	block(SIGUSR1);
-	(void)when;
-	{
-		pid_t self = getpid(), pid = fork();
-
-		if (pid == 0) {
-			wait_asleep(self);
-			_exit(kill(self, SIGUSR2));
-		}
-		TRY("wait", sigwaitinfo(&set, NULL));
-		(void)wait_status(pid);
+	pid = fork();
+	if (pid == 0) {
+		wait_asleep(self);
+		_exit(kill(self, SIGUSR2));
 	}
+	TRY("wait", sigwaitinfo(&set, NULL));
+	(void)wait_status(pid);
 }
 
 CASE(signalfd_queue, "[SIGRT0 1] [SIGRT0 2] [SIGRT1 3] empty=EAGAIN")

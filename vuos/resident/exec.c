@@ -4,7 +4,7 @@
  * one more variable of the environment, the program's path and what else must pass. So all that
  * execve(2) may find wrong with the program has to be found before: whether it exists, may be executed
  * and read, is a regular file, and an ELF file of this architecture or a script; of a script the
- * interpreter, up to four times.
+ * interpreter, up to five times.
  *
  * The new argument and environment vectors lie in a mapping; their strings stay where they are, the
  * kernel copies them. The mapping goes with the old image, when exec fails by us, and by the parent
@@ -20,7 +20,7 @@
 #include "vuos/resident/identity.h"
 #include "vuos/resident/signals.h"
 
-#define SCRIPTS_MAX   4
+#define SCRIPTS_MAX   5
 #define HEAD_SIZE     256
 #define EXTRA_WORDS   32 /* arguments of interpreters, our variable, the ends */
 #define TEXTS_SIZE    (SCRIPTS_MAX * (PATH_MAX + HEAD_SIZE))
@@ -78,16 +78,17 @@ bool exec_state_parse(const char *text, struct exec_state *ret)
 static long look_at(struct exec *e)
 {
 	char status[STAT_SIZE];
-	long fd, n, r;
+	long fd, n, r = NATIVE(__NR_stat, e->path, status); /* first: opening a FIFO would wait */
 
-	fd = NATIVE(__NR_openat, AT_FDCWD, e->path, O_CLOEXEC_READ, 0);
-	if (fd < 0)
-		return fd;
-	r = NATIVE(__NR_fstat, fd, status);
 	if (r == 0 && !S_ISREG(*(uint32_t *)(status + MODE_OFFSET)))
 		r = -EACCES;
 	if (r == 0)
 		r = NATIVE(__NR_faccessat, AT_FDCWD, e->path, X_OK);
+	if (r < 0)
+		return r;
+	fd = NATIVE(__NR_openat, AT_FDCWD, e->path, O_CLOEXEC_READ, 0);
+	if (fd < 0)
+		return fd;
 	n = NATIVE(__NR_read, fd, e->head, HEAD_SIZE);
 	(void)NATIVE(__NR_close, fd);
 	e->head[MAX(n, 0)] = '\0';
@@ -125,16 +126,18 @@ static char *skip_word(char *at)
 static bool script_line(char *head, char **interpreter, char **argument)
 {
 	char *end = head, *at;
+	bool cut;
 
 	while (*end && *end != '\n')
 		end++;
-	if (!*end && end == head + HEAD_SIZE)
-		return false; /* longer than the kernel reads: do not cut a name */
+	cut = !*end && end == head + HEAD_SIZE; /* longer than the kernel reads */
 	while (end > head && is_blank(end[-1]))
 		end--;
 	*end = '\0';
 	*interpreter = skip_blanks(head + 2);
 	at = skip_word(*interpreter);
+	if (cut && !*at)
+		return false; /* a name is not cut; an argument is */
 	*argument = *at ? skip_blanks(at) : NULL;
 	*at = '\0';
 	return **interpreter != '\0';

@@ -162,8 +162,9 @@ static long clone_any(struct context *c, struct call *call, struct clone *clone)
 
 long call_clone(struct context *c, struct call *call)
 {
-	struct clone clone = { .flags = CALL_ARG(call, 0) & ~(uint64_t)CSIGNAL, .stack = CALL_ARG(call, 1),
-			       .native = *call };
+	/* The kernel takes 32 bits of the flags: those above are for clone3. */
+	struct clone clone = { .flags = CALL_ARG(call, 0) & UINT32_MAX & ~(uint64_t)CSIGNAL,
+			       .stack = CALL_ARG(call, 1), .native = *call };
 
 	clone.native.raw[2] = 0;
 	return clone_any(c, call, &clone);
