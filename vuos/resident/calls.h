@@ -93,6 +93,8 @@ struct call_row {
 	uint16_t result;                 /* enum call_type_id */
 };
 
+/* Nothing of it goes through a table of addresses: the resident has fixed ones. */
+#pragma GCC visibility push(hidden)
 extern const struct call_row call_rows[CALL_COUNT];
 extern const struct call_field call_fields[];
 extern const struct call_variant call_variants[];
@@ -103,6 +105,8 @@ extern const struct call_error call_errors[];
 extern const uint16_t call_errors_count;
 extern const uint16_t call_class_names[], call_level_names[], call_handler_names[];
 extern const char call_strings[];
+
+#pragma GCC visibility pop
 
 /* The row of a number, NULL for one that is not in the table. */
 static inline const struct call_row *call_row(uint64_t number)
