@@ -151,12 +151,8 @@ signal_entry:
 	syscall
 	hlt
 
-/*
- * long native_call(const uint64_t call[7]): number and arguments. The one instruction at which calls
- * that may block are made for the program.
- */
-	.globl	native_call, native_window, native_syscall
-native_call:
+/* Number and arguments of the call that rdi points at. */
+	.macro	load_call
 	mov	0(%rdi), %rax
 	mov	16(%rdi), %rsi
 	mov	24(%rdi), %rdx
@@ -164,6 +160,15 @@ native_call:
 	mov	40(%rdi), %r8
 	mov	48(%rdi), %r9
 	mov	8(%rdi), %rdi
+	.endm
+
+/*
+ * long native_call(const uint64_t call[7]): number and arguments. The one instruction at which calls
+ * that may block are made for the program.
+ */
+	.globl	native_call, native_window, native_syscall
+native_call:
+	load_call
 native_window:
 	cmpl	$0, %gs:CONTEXT_WORK
 	jne	native_abort
@@ -189,13 +194,7 @@ clone_call:
 	push	%r13
 	mov	%rsi, %r12
 	mov	%edx, %r13d
-	mov	0(%rdi), %rax
-	mov	16(%rdi), %rsi
-	mov	24(%rdi), %rdx
-	mov	32(%rdi), %r10
-	mov	40(%rdi), %r8
-	mov	48(%rdi), %r9
-	mov	8(%rdi), %rdi
+	load_call
 	syscall
 	test	%rax, %rax
 	jz	1f
