@@ -33,7 +33,7 @@ CASE(threads_short, "count=2000 joined=2000")
 
 	for (long i = 0; i < 2000; i++) {
 		pthread_t thread;
-		void *result;
+		void *result = NULL;
 
 		NEED(pthread_create(&thread, NULL, add_one, (void *)i) == 0);
 		joined += pthread_join(thread, &result) == 0 && (long)result == i;
@@ -340,7 +340,7 @@ CASE(cancel_threads, "[clean] cancelled=1 [async] cancelled=1")
 {
 	for (int i = 0; i < 2; i++) {
 		pthread_t thread;
-		void *result;
+		void *result = NULL;
 
 		started = 0;
 		NEED(pipe(fds) == 0);
@@ -361,7 +361,7 @@ CASE(cancel_many, "cancelled=200")
 	NEED(pipe(fds) == 0);
 	for (int i = 0; i < 200; i++) {
 		pthread_t thread;
-		void *result;
+		void *result = NULL;
 
 		NEED(pthread_create(&thread, NULL, sleep_for_good, NULL) == 0);
 		NEED(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0);
