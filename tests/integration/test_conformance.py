@@ -37,8 +37,6 @@ _KNOWN = {
         'exe_of_others',
     'a fault signal that waits is lost at exec':
         'pending_over_exec',
-    'the GS base is ours, and is shown':
-        'gs_is_the_programs',
     'a fault signal sent to the process is kept by the thread that got it':
         'fault_signal_to_process',
     'in another root the resident is not found':

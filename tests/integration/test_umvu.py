@@ -168,7 +168,6 @@ def test_descriptors_are_clean(umvu, lab):
     assert umvu(*command).out == lab.run(command).out
 
 
-@pytest.mark.xfail(strict=True, reason='umvu does not hand on what is ignored of the signals of faults')
 def test_ignored_fault_signal(lab, ours):
     """What is ignored before umvu is ignored in the program."""
     done = lab.run(['/bin/sh', '-c', 'trap "" TRAP HUP; exec "$@"', 'sh', ours.program('umvu'), '/bin/sh', '-c',

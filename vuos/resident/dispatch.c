@@ -23,8 +23,17 @@ typedef long call_handler(struct context *c, struct call *call);
 /* GS is how we find ourselves. */
 static long call_arch_prctl(struct context *c, struct call *call)
 {
+	const uint64_t none = 0;
+
 	(void)c;
-	return (int)CALL_ARG(call, 0) == ARCH_SET_GS ? -EPERM : native_call(call->raw);
+	switch ((int)CALL_ARG(call, 0)) {
+	case ARCH_SET_GS:
+		return -EPERM;
+	case ARCH_GET_GS:
+		return copy_out(CALL_ARG(call, 1), &none, sizeof(none));
+	default:
+		return native_call(call->raw);
+	}
 }
 
 /* A filter of the program's would see our calls: there is none, as in a kernel without seccomp(2). */

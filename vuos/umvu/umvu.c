@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -271,11 +272,34 @@ static int make_trace(const char *name, char path[PATH_MAX], struct error *error
 	return 0;
 }
 
+/*
+ * Which signals of faults this process ignores, and which it blocks, as bits: the kernel does not do
+ * that for the resident, which has to know.
+ */
+static void find_fault_signals(uint64_t *ignored, uint64_t *blocked)
+{
+	static const int signals[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGTRAP };
+	sigset_t mask;
+
+	*ignored = *blocked = 0;
+	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		uint64_t bit = UINT64_C(1) << (signals[i] - 1);
+		struct sigaction action;
+
+		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			*ignored |= bit;
+		if (sigismember(&mask, signals[i]) > 0)
+			*blocked |= bit;
+	}
+}
+
 /* Only returns when it cannot be done. */
 static int run(const struct settings *s, char **argv, struct error *error)
 {
 	char path[PATH_MAX], resident[PATH_MAX], real[PATH_MAX], trace[PATH_MAX];
 	auto_free char *state = NULL;
+	uint64_t ignored, blocked;
 	int r = find_program(argv[0], path, error);
 
 	if (r == 0)
@@ -286,9 +310,10 @@ static int run(const struct settings *s, char **argv, struct error *error)
 		return r;
 	if (!realpath(resident, real))
 		return error_set_errno(error, errno, "%s", resident);
-	/* exec.h of the resident: nothing is ignored or blocked, there is no descriptor */
-	if (asprintf(&state, "%x,%x,0,0,0,%x,%zx,%s,%s", (unsigned)s->trap, s->patching,
-		     !s->trace ? 0 : s->json ? 2 : 1, strlen(trace), trace, path) < 0)
+	find_fault_signals(&ignored, &blocked);
+	/* exec.h of the resident; there is no descriptor */
+	if (asprintf(&state, "%x,%x,%jx,%jx,0,%x,%zx,%s,%s", (unsigned)s->trap, s->patching, (uintmax_t)ignored,
+		     (uintmax_t)blocked, !s->trace ? 0 : s->json ? 2 : 1, strlen(trace), trace, path) < 0)
 		return error_set_errno(error, ENOMEM, "umvu");
 	if (setenv("_VU", state, 1) < 0)
 		return error_set_errno(error, errno, "umvu");
