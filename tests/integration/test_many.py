@@ -18,7 +18,7 @@ SPACES = 32
 
 @pytest.mark.slow
 def test_32_namespaces(lab, switch_side, plug_side):
-    """Each of 32 vdens pings every other one (992 pings)."""
+    """Each of 32 vdens pings every other one (992 pings). Debian's switch loses some: there it may ask again."""
     switch = lab.switch(switch_side, '-n', 64)
     spaces = [lab.namespace(plug_side, switch.path, name=f'vdens{n}') for n in range(SPACES)]
     for number, space in enumerate(spaces):
@@ -27,11 +27,12 @@ def test_32_namespaces(lab, switch_side, plug_side):
     waiting = []
     for number, space in enumerate(spaces):
         others = ' '.join(str(other + 1) for other in range(SPACES) if other != number)
-        ping = ping_command('10.32.0.$peer')
+        ping = f"{ping_command('10.32.0.$peer')} >/dev/null"
+        pings = ' || '.join([ping] * (1 if switch_side.ours else 8))
         waiting.append(space.start(
-            f'for peer in {others}; do {ping} >/dev/null || echo "no answer of $peer"; done'))
+            f'for peer in {others}; do {pings} || echo "no answer of $peer"; done'))
     for space, count in zip(spaces, waiting):
-        status, output = space.result(count, timeout=40)
+        status, output = space.result(count, timeout=60)
         assert status == 0 and not output.strip(), f'{space.proc.name}: {output}'
     assert len(switch.macs()) == SPACES
 
