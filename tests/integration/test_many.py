@@ -18,7 +18,7 @@ SPACES = 32
 
 @pytest.mark.slow
 def test_32_namespaces(lab, switch_side, plug_side):
-    """Each of 32 vdens pings every other one (992 pings). Debian's switch loses some: there it may ask again."""
+    """Each of 32 vdens pings every other one (992 pings); Debian's switch loses some, and is asked again."""
     switch = lab.switch(switch_side, '-n', 64)
     spaces = [lab.namespace(plug_side, switch.path, name=f'vdens{n}') for n in range(SPACES)]
     for number, space in enumerate(spaces):
