@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "options.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+
+static int set_trap(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+
+	if (str_equal(argument, "dispatch"))
+		s->trap = TRAP_DISPATCH;
+	else if (str_equal(argument, "filter"))
+		s->trap = TRAP_FILTER_NEW;
+	else
+		return error_set(error, EINVAL, "--trap=%s: neither dispatch nor filter", argument);
+	return 0;
+}
+
+static int set_patching(void *settings, const char *argument, struct error *error)
+{
+	static const char *const names[] = { "never", "normal", "first" }; /* context.h of the resident */
+	struct settings *s = settings;
+
+	for (s->patching = 0; s->patching < ARRAY_SIZE(names); s->patching++)
+		if (str_equal(argument, names[s->patching]))
+			return 0;
+	return error_set(error, EINVAL, "--patch=%s: neither never, normal nor first", argument);
+}
+
+static int set_trace_format(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+
+	s->json = str_equal(argument, "json");
+	if (s->json || str_equal(argument, "text"))
+		return 0;
+	return error_set(error, EINVAL, "--trace-format=%s: neither text nor json", argument);
+}
+
+static const struct option_row rows[] = {
+	{ 0, "trap", .kind = OPTION_CALL, .arg = "WAY", .set = set_trap, .choices = "dispatch filter",
+	  .help = "how calls are caught: dispatch or filter (default: dispatch where the kernel has it)" },
+	{ 0, "patch", .kind = OPTION_CALL, .arg = "WHEN", .set = set_patching,
+	  .choices = "never normal first", .preset = "normal",
+	  .help = "when call sites are changed to jump instead of trapping" },
+	{ 't', "trace", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
+	  .offset = offsetof(struct settings, trace), .help = "write what the program calls to a file" },
+	{ 0, "trace-format", .kind = OPTION_CALL, .arg = "FORM", .set = set_trace_format,
+	  .choices = "text json", .preset = "text", .help = "how that is written" },
+	{ 0, "check", .kind = OPTION_FLAG, .offset = offsetof(struct settings, check),
+	  .help = "say what this machine allows, and run nothing" },
+	{ 'h', "help", .kind = OPTION_HELP, .help = "print this help" },
+	{ 0, "version", .kind = OPTION_VERSION, .help = "print the version" },
+};
+
+const struct option_program umvu_options = {
+	.name = "umvu",
+	.synopsis = "[OPTION]... PROGRAM [ARGUMENT]...\n--check",
+	.summary = "Runs a program whose system calls pass through a virtual operating system.",
+	.rows = rows,
+	.num_rows = ARRAY_SIZE(rows),
+	.style = OPTION_STOP,
+	.operands = COMPLETE_COMMAND,
+	.usage_status = STATUS_USAGE,
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the command line of umvu says. */
+#pragma once
+
+#include "base/option.h"
+
+enum { STATUS_USAGE = 2, STATUS_REFUSED = 126, STATUS_NOT_FOUND = 127 };
+
+/* As the resident numbers them (vuos/resident/context.h). */
+enum trap { TRAP_DISPATCH = 0, TRAP_FILTER_NEW = 2, TRAP_ANY = -1 };
+
+#define PATCH_NORMAL 1
+
+struct settings {
+	int trap; /* enum trap */
+	unsigned patching;
+	const char *trace;
+	bool json;
+	bool check;
+};
+
+#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL }
+
+extern const struct option_program umvu_options;
