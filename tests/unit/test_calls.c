@@ -36,8 +36,8 @@ static void handlers(void **state)
 	assert_int_equal(row->handler, CALL_HANDLER_REFUSE);
 	assert_int_equal(row->error, EPERM);
 	row = row_of(SYS_rt_sigaction, "rt_sigaction");
-	assert_int_equal(row->handler, CALL_HANDLER_SIGACTION);
-	assert_string_equal(call_strings + call_handler_names[row->handler], "sigaction");
+	assert_int_equal(row->handler, CALL_HANDLER_RT_SIGACTION);
+	assert_string_equal(call_strings + call_handler_names[row->handler], "rt_sigaction");
 	assert_string_equal(call_strings + call_class_names[row->class_], "signal");
 	for (unsigned i = 0; i < CALL_COUNT; i++)
 		assert_int_equal(call_rows[i].handler == CALL_HANDLER_NATIVE,

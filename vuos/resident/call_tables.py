@@ -126,6 +126,7 @@ class Call:
     handler: str
     level: str
     errno: str
+    frame: bool
     wait: bool
     fields: list
     result: Type
@@ -475,17 +476,17 @@ class Tables:
 
     def read_call(self, line, text):
         matched = re.fullmatch(
-            r'(\d+) (\w+) (\w+) (\w+) ([\w:]+)( wait)? :(?: (.*?))? -> (\w+)(?: +; (.*))?', text)
+            r'(\d+) (\w+) (\w+) (\w+) ([\w:]+)( frame)?( wait)? :(?: (.*?))? -> (\w+)(?: +; (.*))?', text)
         if not matched:
-            raise Fault('not NUMBER NAME CLASS HANDLER LEVEL [wait] : ARGUMENTS -> RESULT ; NOTE')
+            raise Fault('not NUMBER NAME CLASS HANDLER LEVEL [frame] [wait] : ARGUMENTS -> RESULT ; NOTE')
         level, _, errno = matched[5].partition(':')
-        fields = self.read_fields(matched[7], is_argument=True) if matched[7] else []
-        if matched[8] not in self.types:
-            raise Fault(f'there is no type "{matched[8]}" for the result')
+        fields = self.read_fields(matched[8], is_argument=True) if matched[8] else []
+        if matched[9] not in self.types:
+            raise Fault(f'there is no type "{matched[9]}" for the result')
         call = Call(int(matched[1]), matched[2], line, matched[3], matched[4], level, errno,
-                    bool(matched[6]), fields, self.types[matched[8]])
-        if matched[9]:
-            call.notes.append(matched[9])
+                    bool(matched[6]), bool(matched[7]), fields, self.types[matched[9]])
+        if matched[10]:
+            call.notes.append(matched[10])
         self.check_call(call)
         call.paths = [self.path_of(call, index) for index, field in enumerate(call.fields)
                       if field.type.kind == 'path']
@@ -500,6 +501,8 @@ class Tables:
             raise Fault(f'level {call.level}, but handler {call.handler}')
         if (call.level == 'refused') != (call.handler == 'refuse'):
             raise Fault('what is refused has the handler "refuse"')
+        if call.frame and call.level != 'handled':
+            raise Fault('a frame is for a handler')
         if (call.level == 'refused') != (call.errno in self.errors):
             raise Fault(f'refused with which error? ("{call.errno}")')
         if len(call.fields) > 6:

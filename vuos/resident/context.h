@@ -92,6 +92,7 @@ struct call {
 	 * site.
 	 */
 	struct frame *frame;
+	uint64_t pc; /* behind its instruction */
 	bool keep; /* the result is in the frame already */
 };
 
@@ -100,6 +101,13 @@ struct fast_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, rsp;
 };
 _Static_assert(sizeof(struct fast_frame) == FRAME_RED_ZONE, "no more than what a signal leaves alone");
+
+/* The function that serves calls of some numbers (calls.tbl): the program's result, or CALL_RESTART. */
+typedef long call_handler(struct context *c, struct call *call);
+typedef void call_watcher(struct context *c, const struct call *call);
+
+/* The kernel takes 32 bits of the register, with their sign. */
+#define CALL_NUMBER(rax) ((uint64_t)(int64_t)(int32_t)(rax))
 
 #define CALL_ARG(call, n) ((call)->raw[1 + (n)])
 
@@ -117,12 +125,19 @@ enum patching {
 	PATCH_FIRST,  /* at the first: for tests */
 };
 
+/* Bits of process.watch: what is done with each call beside serving it. */
+enum {
+	WATCH_TRACE = 1,
+};
+
 enum tracing { TRACE_NOT, TRACE_TEXT, TRACE_JSON };
 
 struct process {
 	enum trap trap;
 	enum tracing tracing;
 	enum patching patching;
+	uint32_t watch;   /* WATCH_ */
+	call_watcher *unknown; /* told of calls that calls.tbl does not know; NULL: nobody is */
 	bool has_threads; /* memory is, or was, shared with others */
 	char self[PATH_MAX];    /* the resident's own file */
 	char program[PATH_MAX]; /* what /proc/self/exe says */

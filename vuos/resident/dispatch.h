@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The calls that are served here and not by the kernel alone; dispatch.c has the table. */
+/* Which calls are served here, and not by the kernel alone: calls.tbl says, and its handlers are declared. */
 #pragma once
 
-#include "vuos/resident/context.h"
+#include "vuos/resident/calls_handlers.h"
+#include "vuos/resident/calls_table.h"
 
-/* threads.c */
-long call_clone(struct context *c, struct call *call);
-long call_clone3(struct context *c, struct call *call);
-long call_fork(struct context *c, struct call *call);
-long call_vfork(struct context *c, struct call *call);
-long call_exit(struct context *c, struct call *call);
-
-/* exec.c */
-long call_execve(struct context *c, struct call *call);
-long call_execveat(struct context *c, struct call *call);
-
-/* identity.c */
-long call_readlink(struct context *c, struct call *call);
-long call_readlinkat(struct context *c, struct call *call);
-long call_path(struct context *c, struct call *call);
+struct call_entry {
+	call_handler *handler; /* NULL: the call is made as it is */
+	bool frame;            /* it needs the program's registers as the kernel has them: by the trap */
+};
+extern const struct call_entry call_entries[CALL_COUNT];
 
 /*
  * From entry.S: the program has made a call, or somebody has sent SIGSYS (false: the frame is no way out

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes what is made from the tables of system calls.
 
-  gen_calls.py header|source|manual|json DIRECTORY OUTPUT
+  gen_calls.py header|source|handlers|dispatch|manual|json DIRECTORY OUTPUT
 
 `header` and `source` are the tables as constant data (vuos/resident/calls.h has their structures):
 no pointer is in them, names are places in one string, so that they need no relocation wherever they
-are loaded. `manual` is the page vuos_calls(7) for scdoc, `json` the list that the conformance tests
-walk. A fault in a table ends it with a line for each: FILE:LINE: what is wrong.
+are loaded. `handlers` are the prototypes of the dispatcher's handlers, `dispatch` is its table of them.
+`manual` is the page vuos_calls(7) for scdoc, `json` the list that the conformance tests walk. A fault
+in a table ends it with a line for each: FILE:LINE: what is wrong.
 """
 
 import json
@@ -79,8 +80,6 @@ def header(tables):
     text = HEAD + '#pragma once\n\n'
     structs = [type_.size for type_ in tables.types.values() if type_.members]
     text += f'#define CALL_COUNT {len(tables.calls)}\n#define CALL_STRUCT_MAX {max(structs)}\n\n'
-    text += '/* X(name) for each handler but `native`, which calls nothing. */\n#define CALL_HANDLERS(X) \\\n'
-    text += ' \\\n'.join(f'\tX({name})' for name in handlers(tables)[1:]) + '\n\n'
     text += enum('call_class', CLASSES) + enum('call_level', LEVELS)
     text += enum('call_handler', handlers(tables)) + enum('call_kind', kinds(tables))
     text += enum('call_base', BASES) + enum('call_limit', LIMITS) + enum('call_unit', UNITS)
@@ -199,6 +198,24 @@ def source(tables):
     return Source(tables).text()
 
 
+def prototypes(tables):
+    """The handlers' header. Numbers without a row are `unknown`."""
+    rows = ''.join(f'call_handler call_{name};\n' for name in handlers(tables)[1:] + ['unknown'])
+    return HEAD + '#pragma once\n\n#include "vuos/resident/context.h"\n\n' + rows
+
+
+def entry(call):
+    name = call.handler if call else 'unknown'
+    return initializer(handler=0 if name == 'native' else f'call_{name}', frame=int(bool(call and call.frame)))
+
+
+def dispatch(tables):
+    rows = ''.join(f'\t[{number}] = {entry(call)},\n' for number, call in sorted(tables.calls.items())
+                   if not call or call.handler != 'native')
+    return (HEAD + '#include "vuos/resident/dispatch.h"\n\n' +
+            f'const struct call_entry call_entries[CALL_COUNT] = {{\n{rows}}};\n')
+
+
 def field_facts(field):
     """What a test has to know of an argument."""
     facts = {'name': field.name, 'type': field.type.name}
@@ -294,7 +311,8 @@ def manual(tables):
     return text + MANUAL_TAIL
 
 
-WRITERS = {'header': header, 'source': source, 'manual': manual, 'json': conformance}
+WRITERS = {'header': header, 'source': source, 'handlers': prototypes, 'dispatch': dispatch, 'manual': manual,
+           'json': conformance}
 
 
 def main(arguments):

@@ -6,6 +6,10 @@
  */
 #include "vuos/resident/memory.h"
 
+#include <asm/shmbuf.h>
+#include <linux/ipc.h>
+
+#include "vuos/resident/dispatch.h"
 #include "vuos/resident/lock.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/signals.h"
@@ -16,6 +20,7 @@
 #define MAP_ANONYMOUS       0x20
 #define MAP_FIXED_NOREPLACE 0x100000
 #define MREMAP_FIXED        2
+#define SHM_REMAP           040000
 #define RANGES_MAX          512
 
 struct range {
@@ -163,5 +168,21 @@ long call_mremap(struct context *c, struct call *call)
 	memory_forget_code(CALL_ARG(call, 0), CALL_ARG(call, 1));
 	if (fixed)
 		memory_forget_code(CALL_ARG(call, 4), CALL_ARG(call, 2));
+	return native_call(call->raw);
+}
+
+/* With SHM_REMAP it takes the place of what is there. */
+long call_shmat(struct context *c, struct call *call)
+{
+	struct shmid64_ds segment = { 0 };
+
+	(void)c;
+	if (!(CALL_ARG(call, 2) & SHM_REMAP))
+		return native_call(call->raw);
+	if (NATIVE(__NR_shmctl, CALL_ARG(call, 0), IPC_STAT, &segment) == 0) {
+		if (is_ours(CALL_ARG(call, 1), segment.shm_segsz))
+			return -EINVAL;
+		memory_forget_code(CALL_ARG(call, 1), segment.shm_segsz);
+	}
 	return native_call(call->raw);
 }

@@ -23,6 +23,7 @@
  */
 #include "vuos/resident/signals.h"
 
+#include "vuos/resident/dispatch.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/trace.h"
 
@@ -547,7 +548,7 @@ static const struct {
 } mask_calls[] = {
 	{ __NR_rt_sigsuspend, 0, 1, false }, { __NR_ppoll, 3, 4, false },
 	{ __NR_pselect6, 5, 5, true },	     { __NR_epoll_pwait, 4, 5, false },
-	{ __NR_epoll_pwait2, 4, 5, false },
+	{ __NR_epoll_pwait2, 4, 5, false }, { __NR_io_pgetevents, 5, 5, true },
 };
 
 /* The mask of CALL: 1 if it has one, 0, or -EFAULT. Where the kernel is to read it is *RET_AT. */

@@ -34,16 +34,6 @@ uint64_t signals_ignored(const struct context *c);
 /* After clone with CLONE_CLEAR_SIGHAND, in the child, or for one that begins with its own table. */
 void signals_clear(struct context *c, bool in_kernel);
 
-/* Calls: their results. */
-long call_rt_sigaction(struct context *c, struct call *call);
-long call_rt_sigprocmask(struct context *c, struct call *call);
-long call_rt_sigtimedwait(struct context *c, struct call *call);
-long call_rt_sigpending(struct context *c, struct call *call);
-long call_sigaltstack(struct context *c, struct call *call);
-long call_rt_sigreturn(struct context *c, struct call *call);
-/* rt_sigsuspend, ppoll, pselect6, epoll_pwait, epoll_pwait2: they wait with a mask of their own. */
-long call_with_mask(struct context *c, struct call *call);
-
 /* From entry.S. */
 void signal_handle(struct frame *f);
 void trap_deliver(struct frame *f);

@@ -153,6 +153,7 @@ static struct context *begin(const struct exec_state *state)
 	process.trap = state->trap;
 	process.patching = state->patching;
 	process.tracing = state->tracing;
+	process.watch = state->tracing ? WATCH_TRACE : 0;
 	memcpy(process.trace_path, state->trace, state->trace_len);
 	c->self = c;
 	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));

@@ -216,7 +216,7 @@ static bool copies_memory(uint64_t number)
 	return number == __NR_fork || number == __NR_vfork || number == __NR_clone || number == __NR_clone3;
 }
 
-long trace_serve(struct context *c, struct call *call, serve_function *serve)
+long trace_serve(struct context *c, struct call *call, call_handler *serve)
 {
 	const struct call_format format = format_of(process.tracing);
 	uint64_t number = call->raw[0], arguments[6];

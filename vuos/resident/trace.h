@@ -4,10 +4,8 @@
 
 #include "vuos/resident/context.h"
 
-typedef long serve_function(struct context *c, struct call *call);
-
 /* Serves CALL, and notes it if there is a trace. The result of SERVE. */
-long trace_serve(struct context *c, struct call *call, serve_function *serve);
+long trace_serve(struct context *c, struct call *call, call_handler *serve);
 
 /* What is noted goes to the file: before the process ends, or its memory is copied. */
 void trace_flush(void);
