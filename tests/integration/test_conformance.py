@@ -35,8 +35,6 @@ _KNOWN = {
         'exe_spelled_otherwise',
     'there is no table of processes yet':
         'exe_of_others',
-    'a fault signal that waits is lost at exec':
-        'pending_over_exec',
     'a fault signal sent to the process is kept by the thread that got it':
         'fault_signal_to_process',
     'in another root the resident is not found':

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Theory of operation. What the kernel executes is the resident, with the program's arguments and, in
- * one more variable of the environment, the program's path and what else must pass. So all that
+ * Theory of operation. What the kernel executes is the resident, with the program's arguments; the
+ * program's path and what else must pass is in a file of memory (exec_state.h), whose descriptor is named
+ * by one more variable of the environment. So all that
  * execve(2) may find wrong with the program has to be found before: whether it exists, may be executed
  * and read, is a regular file, and an ELF file of this architecture or a script; of a script the
  * interpreter, up to five times.
@@ -14,9 +15,11 @@
 
 #include <linux/elf.h>
 #include <linux/fcntl.h>
+#include <linux/memfd.h>
 #include <linux/stat.h>
 
 #include "vuos/resident/dispatch.h"
+#include "vuos/resident/exec_state.h"
 #include "vuos/resident/identity.h"
 #include "vuos/resident/signals.h"
 
@@ -28,6 +31,7 @@
 #define MODE_OFFSET   24 /* st_mode in struct stat */
 #define STAT_SIZE     144
 #define X_OK          1
+#define SEALS         (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* An exec under way. */
 struct exec {
@@ -39,37 +43,58 @@ struct exec {
 	char head[HEAD_SIZE + 1];
 };
 
-char *exec_state_put(char *to, const struct exec_state *state)
-{
-	const uint64_t numbers[] = { state->trap, state->patching, state->ignored, state->blocked,
-				     (uint64_t)(state->descriptor + 1), state->tracing, state->trace_len };
+/* --- the state -------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		to = text_put_number(to, numbers[i], 16);
-		to = text_put(to, ",");
-	}
-	memcpy(to, state->trace, state->trace_len);
-	return text_put(text_put(to + state->trace_len, ","), state->path);
+static void add_sections(struct exec_writer *writer, struct context *c, const char *path, int descriptor)
+{
+	const struct exec_base base = { .trap = process.trap, .patching = process.patching,
+					.tracing = process.tracing, .descriptor = descriptor };
+
+	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
+	exec_state_add_text(writer, EXEC_PATH, path);
+	if (process.tracing)
+		exec_state_add_text(writer, EXEC_TRACE, process.trace_path);
+	signals_save(c, writer);
 }
 
-bool exec_state_parse(const char *text, struct exec_state *ret)
+/* The state's file: its descriptor, which outlives exec. */
+static long state_file(const void *block, size_t len)
 {
-	uint64_t numbers[7];
+	long fd = NATIVE(__NR_memfd_create, "umvu", MFD_ALLOW_SEALING), n;
 
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		numbers[i] = text_take_number(&text, 16);
-		if (*text++ != ',')
-			return false;
-	}
-	*ret = (struct exec_state){
-		.trap = (enum trap)numbers[0], .patching = (enum patching)numbers[1], .ignored = numbers[2],
-		.blocked = numbers[3], .descriptor = (int)numbers[4] - 1,
-		.tracing = (enum tracing)numbers[5], .trace = text, .trace_len = numbers[6],
-	};
-	if (numbers[6] >= PATH_MAX || text_len(text) <= numbers[6] + 1 || text[numbers[6]] != ',')
-		return false;
-	ret->path = text + numbers[6] + 1;
-	return true;
+	if (fd < 0)
+		return fd;
+	n = NATIVE(__NR_write, fd, block, len);
+	if (n == (long)len)
+		n = NATIVE(__NR_fcntl, fd, F_ADD_SEALS, SEALS);
+	if (n == 0)
+		return fd;
+	(void)NATIVE(__NR_close, fd);
+	return n < 0 ? n : -ENOMEM;
+}
+
+/* Few states are larger than what the stack has room for: then they are written once more. */
+static long make_state(struct context *c, const char *path, int descriptor)
+{
+	uint64_t room[EXEC_STATE_ROOM / sizeof(uint64_t)];
+	struct exec_writer writer;
+	size_t len, need;
+	long memory, fd;
+
+	exec_state_begin(&writer, room, sizeof(room));
+	add_sections(&writer, c, path, descriptor);
+	len = exec_state_end(&writer);
+	if (len)
+		return state_file(room, len);
+	need = PAGE_UP(writer.need);
+	memory = NATIVE(__NR_mmap, 0, need, 3, 0x22, -1, 0);
+	if (is_error(memory))
+		return memory;
+	exec_state_begin(&writer, (void *)memory, need);
+	add_sections(&writer, c, path, descriptor);
+	fd = state_file((void *)memory, exec_state_end(&writer));
+	(void)NATIVE(__NR_munmap, memory, need);
+	return fd;
 }
 
 /* --- what is to be executed ---------------------------------------------------------------- */
@@ -210,27 +235,29 @@ static long vector_len(uint64_t at, uint64_t *ret)
 static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t num_env, int descriptor)
 {
 	uint64_t *env = e->first + e->num_args + EXTRA_WORDS;
-	struct exec_state state = {
-		.trap = process.trap, .patching = process.patching, .ignored = signals_ignored(c),
-		.blocked = c->blocked, .descriptor = descriptor, .tracing = process.tracing,
-		.trace = process.trace_path, .trace_len = text_len(process.trace_path),
-	};
 	uint64_t call[7] = { __NR_execve, (uint64_t)process.self };
-	char *variable;
-	long r = find_program(e);
+	long state, r = find_program(e);
+	uint64_t mask;
 
 	if (r < 0)
 		return r;
 	if (num_env && copy_in(env, envp, num_env * sizeof(*env)) < 0)
 		return -EFAULT;
-	state.path = e->path;
-	variable = e->texts;
-	(void)exec_state_put(text_put(variable, EXEC_VARIABLE), &state);
-	env[num_env] = (uint64_t)variable;
+	mask = signals_block_blocked(c);
+	state = make_state(c, e->path, descriptor);
+	if (state < 0) {
+		signals_restore(mask);
+		return state;
+	}
+	(void)text_put_number(text_put(e->texts, EXEC_VARIABLE), (uint64_t)state, 10);
+	env[num_env] = (uint64_t)e->texts;
 	env[num_env + 1] = 0;
 	call[2] = (uint64_t)e->argv;
 	call[3] = (uint64_t)env;
-	return native_call(call);
+	r = native_call(call);
+	(void)NATIVE(__NR_close, state);
+	signals_restore(mask);
+	return r;
 }
 
 long exec_program(struct context *c, const char *path, uint64_t argv, uint64_t envp, int descriptor)
@@ -246,8 +273,7 @@ long exec_program(struct context *c, const char *path, uint64_t argv, uint64_t e
 		r = vector_len(envp, &num_env);
 	if (r < 0)
 		return r;
-	len = PAGE_UP((e.num_args + num_env + 3 * EXTRA_WORDS) * sizeof(uint64_t) + TEXTS_SIZE +
-		      EXEC_STATE_SIZE + 2 * PATH_MAX);
+	len = PAGE_UP((e.num_args + num_env + 3 * EXTRA_WORDS) * sizeof(uint64_t) + TEXTS_SIZE);
 	memory = NATIVE(__NR_mmap, 0, len, 3, 0x22, -1, 0);
 	if (is_error(memory))
 		return memory;

@@ -85,6 +85,14 @@ void signals_restore(uint64_t mask)
 	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, SET_SIZE);
 }
 
+uint64_t signals_block_blocked(const struct context *c)
+{
+	uint64_t before = 0;
+
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_BLOCK, &c->blocked, &before, SET_SIZE);
+	return before;
+}
+
 void signals_use_stack(struct context *c)
 {
 	const struct altstack stack = { .sp = c->stack_end - STACK_SIZE, .size = STACK_SIZE };
@@ -92,22 +100,28 @@ void signals_use_stack(struct context *c)
 	(void)NATIVE(__NR_sigaltstack, &stack, NULL);
 }
 
-void signals_start(struct context *c, uint64_t ignored, uint64_t blocked)
+void signals_start(struct context *c, const void *state)
 {
+	const struct exec_signals *saved = exec_state_find(state, EXEC_SIGNALS, sizeof(*saved), NULL);
+	const struct exec_signals none = { 0 };
 	const uint64_t ours = OURS;
 
-	c->blocked = blocked & OURS;
+	if (!saved)
+		saved = &none;
+	c->blocked = saved->blocked & OURS;
+	c->held = saved->held & c->blocked;
+	memcpy(c->held_info, saved->info, sizeof(c->held_info));
 	signals_use_stack(c);
 	for (int signo = 1; signo < SIGNALS; signo++) {
 		if (!signal_is_ours(signo))
 			continue;
-		c->actions[signo].handler = ignored & SIGNAL_BIT(signo) ? (uint64_t)SIG_IGN : 0;
+		c->actions[signo].handler = saved->ignored & SIGNAL_BIT(signo) ? (uint64_t)SIG_IGN : 0;
 		kernel_handler(signo, 0);
 	}
 	(void)NATIVE(__NR_rt_sigprocmask, SIG_UNBLOCK, &ours, NULL, SET_SIZE);
 }
 
-uint64_t signals_ignored(const struct context *c)
+static uint64_t ignored_of_ours(const struct context *c)
 {
 	uint64_t ignored = 0;
 
@@ -115,6 +129,16 @@ uint64_t signals_ignored(const struct context *c)
 		if (signal_is_ours(signo) && c->actions[signo].handler == (uint64_t)SIG_IGN)
 			ignored |= SIGNAL_BIT(signo);
 	return ignored;
+}
+
+void signals_save(const struct context *c, struct exec_writer *writer)
+{
+	struct exec_signals saved = { .ignored = ignored_of_ours(c), .blocked = c->blocked, .held = c->held };
+
+	if (!(saved.ignored | saved.blocked | saved.held))
+		return;
+	memcpy(saved.info, c->held_info, sizeof(saved.info));
+	(void)exec_state_add(writer, EXEC_SIGNALS, &saved, sizeof(saved));
 }
 
 void signals_clear(struct context *c, bool in_kernel)

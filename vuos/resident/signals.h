@@ -5,6 +5,7 @@
 #include <asm/signal.h>
 
 #include "vuos/resident/context.h"
+#include "vuos/resident/exec_state.h"
 
 /*
  * Signals that are ours: their handlers are set from the first moment on, and the kernel never blocks
@@ -18,8 +19,11 @@ static inline bool signal_is_ours(int signo)
 	return SIGNAL_BIT(signo) & OURS;
 }
 
-/* Handlers for a process that begins; IGNORED and BLOCKED are bits of OURS from before exec. */
-void signals_start(struct context *c, uint64_t ignored, uint64_t blocked);
+/* What passes at exec of the signals that are OURS. */
+void signals_save(const struct context *c, struct exec_writer *writer);
+
+/* Handlers for a process that begins, with the state from before exec. */
+void signals_start(struct context *c, const void *state);
 
 /* The resident's stack becomes the alternate stack of this thread. */
 void signals_use_stack(struct context *c);
@@ -27,9 +31,8 @@ void signals_use_stack(struct context *c);
 /* Blocks everything but OURS; returns the mask before it, for signals_restore(). */
 uint64_t signals_block_all(void);
 void signals_restore(uint64_t mask);
-
-/* OURS that the program ignores: what exec has to hand on. */
-uint64_t signals_ignored(const struct context *c);
+/* Blocks those of OURS that the program blocks, so that the kernel keeps what is sent, as over exec. */
+uint64_t signals_block_blocked(const struct context *c);
 
 /* After clone with CLONE_CLEAR_SIGHAND, in the child, or for one that begins with its own table. */
 void signals_clear(struct context *c, bool in_kernel);

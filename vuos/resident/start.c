@@ -9,10 +9,14 @@
 #include <linux/prctl.h>
 
 #include "vuos/resident/exec.h"
+#include "vuos/resident/exec_state.h"
 #include "vuos/resident/loader.h"
 #include "vuos/resident/signals.h"
 
 #define STATUS_NOT_EXECUTABLE 126
+#define PROT_READ             1
+#define MAP_PRIVATE           2
+#define SEEK_END              2
 #define ADDR_NO_RANDOMIZE     0x0040000
 #define PROT_GROWSDOWN        0x01000000
 #define HEAP_RANDOM_PAGES     0x1fff
@@ -146,28 +150,49 @@ static void find_self(void)
 	process.self[n] = '\0';
 }
 
-static struct context *begin(const struct exec_state *state)
+/* The state that the variable's VALUE names, into ROOM bytes at BLOCK, or into a mapping. NULL: none. */
+static const void *read_state(const char *value, void *block, size_t room)
 {
+	long fd = value && *value ? (long)text_take_number(&value, 10) : -1;
+	long n = fd < 0 ? fd : NATIVE(__NR_pread64, fd, block, room, 0);
+	long len = n == (long)room ? NATIVE(__NR_lseek, fd, 0, SEEK_END) : n;
+	const void *state = block;
+
+	if (len > n && len <= EXEC_STATE_MAX)
+		state = (const void *)NATIVE(__NR_mmap, 0, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	(void)NATIVE(__NR_close, fd);
+	if (len <= 0 || is_error((long)state) || !exec_state_is_valid(state, (size_t)len) ||
+	    !exec_state_text(state, EXEC_PATH))
+		return NULL;
+	return state;
+}
+
+static struct context *begin(const void *state)
+{
+	const struct exec_base *base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
+	const char *trace = exec_state_text(state, EXEC_TRACE);
 	struct context *c = &process.first;
 
-	process.trap = state->trap;
-	process.patching = state->patching;
-	process.tracing = state->tracing;
-	process.watch = state->tracing ? WATCH_TRACE : 0;
-	memcpy(process.trace_path, state->trace, state->trace_len);
+	process.trap = (enum trap)base->trap;
+	process.patching = (enum patching)base->patching;
+	if (trace && text_len(trace) < sizeof(process.trace_path)) {
+		process.tracing = (enum tracing)base->tracing;
+		process.watch = process.tracing ? WATCH_TRACE : 0;
+		(void)text_put(process.trace_path, trace);
+	}
 	c->self = c;
 	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));
 	c->actions = process.actions;
 	context_set(c);
-	signals_start(c, state->ignored, state->blocked);
+	signals_start(c, state);
 	return c;
 }
 
 /* The first program may be a script, which only exec follows: then this process begins again. */
-static void follow_script(struct context *c, const struct exec_state *state, const struct stack *stack)
+static void follow_script(struct context *c, const char *path, const struct stack *stack)
 {
 	char begin[2] = { 0 };
-	long fd = NATIVE(__NR_openat, -100, state->path, 02000000, 0);
+	long fd = NATIVE(__NR_openat, -100, path, 02000000, 0);
 
 	if (fd >= 0) {
 		(void)NATIVE(__NR_read, fd, begin, sizeof(begin));
@@ -175,36 +200,40 @@ static void follow_script(struct context *c, const struct exec_state *state, con
 	}
 	if (begin[0] != '#' || begin[1] != '!')
 		return;
-	(void)exec_program(c, state->path, (uint64_t)stack->argv, (uint64_t)stack->envp, -1);
-	complain(state->path, ": its interpreter cannot be executed", NULL);
+	(void)exec_program(c, path, (uint64_t)stack->argv, (uint64_t)stack->envp, -1);
+	complain(path, ": its interpreter cannot be executed", NULL);
 	give_up(STATUS_NOT_EXECUTABLE);
 }
 
 void resident_start(uint64_t *sp)
 {
 	struct stack stack = read_stack(sp);
-	const char *value = take_variable(&stack);
-	struct exec_state state;
+	uint64_t room[EXEC_STATE_ROOM / sizeof(uint64_t)];
+	const void *state = read_state(take_variable(&stack), room, sizeof(room));
+	const struct exec_base *base;
+	const char *path;
 	struct loaded program;
 	struct context *c;
 	uint64_t random;
 
-	if (!value || !exec_state_parse(value, &state)) {
+	if (!state) {
 		complain("this is a part of umvu, which starts it", NULL);
 		give_up(STATUS_NOT_EXECUTABLE);
 	}
 	find_self();
-	c = begin(&state);
-	follow_script(c, &state, &stack);
+	base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
+	path = exec_state_text(state, EXEC_PATH);
+	c = begin(state);
+	follow_script(c, path, &stack);
 	random = random_number(&stack);
-	if (load_program(state.path, random, &program, process.program) < 0)
+	if (load_program(path, random, &program, process.program) < 0)
 		give_up(STATUS_NOT_EXECUTABLE);
-	if (state.descriptor >= 0)
-		(void)NATIVE(__NR_close, state.descriptor);
+	if (base->descriptor >= 0)
+		(void)NATIVE(__NR_close, base->descriptor);
 	if (program.executable_stack)
 		(void)NATIVE(__NR_mprotect, PAGE_DOWN(sp), PAGE, 7 | PROT_GROWSDOWN);
-	(void)NATIVE(__NR_prctl, PR_SET_NAME, text_base_name(state.path));
-	tell_program(&stack, &program, state.path);
+	(void)NATIVE(__NR_prctl, PR_SET_NAME, text_base_name(path));
+	tell_program(&stack, &program, path);
 	tell_kernel(&stack, &program, random);
 	if (process.trap == TRAP_FILTER_NEW && trap_filter() < 0) {
 		complain("the kernel has no seccomp filters", NULL);

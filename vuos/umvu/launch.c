@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "find.h"
+#include "handover.h"
 
 #define RESIDENT "virtualsquare/umvu-resident"
 
@@ -48,33 +48,14 @@ static int make_trace(const char *name, char path[PATH_MAX], struct error *error
 	return 0;
 }
 
-/*
- * Which signals of faults this process ignores, and which it blocks, as bits: the kernel does not do
- * that for the resident, which has to know.
- */
-static void find_fault_signals(uint64_t *ignored, uint64_t *blocked)
-{
-	static const int signals[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGTRAP };
-	sigset_t mask;
-
-	*ignored = *blocked = 0;
-	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		uint64_t bit = UINT64_C(1) << (signals[i] - 1);
-		struct sigaction action;
-
-		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-			*ignored |= bit;
-		if (sigismember(&mask, signals[i]) > 0)
-			*blocked |= bit;
-	}
-}
-
 int launch(const struct settings *s, char **argv, struct error *error)
 {
-	char path[PATH_MAX], resident[PATH_MAX], real[PATH_MAX], trace[PATH_MAX];
-	auto_free char *state = NULL;
-	uint64_t ignored, blocked;
+	char path[PATH_MAX], resident[PATH_MAX], real[PATH_MAX], trace[PATH_MAX], variable[16];
+	struct handover handover = {
+		.base = { .trap = (uint32_t)s->trap, .patching = s->patching,
+			  .tracing = !s->trace ? 0 : s->json ? 2 : 1, .descriptor = -1 },
+		.path = path, .trace = s->trace ? trace : NULL,
+	};
 	int r = find_program(argv[0], path, error);
 
 	if (r == 0)
@@ -85,12 +66,11 @@ int launch(const struct settings *s, char **argv, struct error *error)
 		return r;
 	if (!realpath(resident, real))
 		return error_set_errno(error, errno, "%s", resident);
-	find_fault_signals(&ignored, &blocked);
-	/* exec.h of the resident; there is no descriptor */
-	if (asprintf(&state, "%x,%x,%jx,%jx,0,%x,%zx,%s,%s", (unsigned)s->trap, s->patching, (uintmax_t)ignored,
-		     (uintmax_t)blocked, !s->trace ? 0 : s->json ? 2 : 1, strlen(trace), trace, path) < 0)
-		return error_set_errno(error, ENOMEM, "umvu");
-	if (setenv("_VU", state, 1) < 0)
+	r = handover_make(&handover, error);
+	if (r < 0)
+		return r;
+	(void)snprintf(variable, sizeof(variable), "%d", r);
+	if (setenv("_VU", variable, 1) < 0)
 		return error_set_errno(error, errno, "umvu");
 	(void)execv(real, argv);
 	return error_set_errno(error, errno, "%s", real);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What passes from one program to the next besides arguments, environment and what the kernel keeps: a
+ * block of sections in a sealed memfd, which execve makes (exec.c) and the start of the resident reads.
+ * umvu makes the first one. Sections that are not there have their default: to add one, give it a
+ * number and a structure here, write it where exec.c does, and take it where start.c does.
+ *
+ * The block is memory only, so nothing here makes a call, and umvu has the same code.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden)
+
+#define EXEC_STATE_MAGIC   0x5453455545585556ull
+#define EXEC_STATE_VERSION 1
+
+/* Room that is enough for what every exec has; more is asked for by `need`. */
+#define EXEC_STATE_ROOM 8192
+#define EXEC_STATE_MAX  (1 << 24)
+
+enum exec_section_type {
+	EXEC_BASE = 1, /* struct exec_base; always there */
+	EXEC_PATH,     /* text: the program */
+	EXEC_TRACE,    /* text: the trace's file */
+	EXEC_SIGNALS,  /* struct exec_signals */
+	EXEC_FILTERS,  /* of the program, for seccomp(2) */
+};
+
+/* How programs are run: the same for all of them. */
+struct exec_base {
+	uint32_t trap, patching, tracing; /* enums of context.h */
+	int32_t descriptor;               /* to be closed when the program is loaded; -1: none */
+};
+
+/* Of the signals that are ours (signals.h). */
+struct exec_signals {
+	uint64_t ignored, blocked;
+	uint64_t held;        /* they were sent while they were blocked */
+	uint64_t info[5][16]; /* of those, siginfo_t */
+};
+
+/* A block that is being written. What does not fit is not written, but `need` grows. */
+struct exec_writer {
+	char *block;
+	size_t room, need;
+};
+
+/* An empty block in ROOM bytes at BLOCK, which is aligned to 8. */
+void exec_state_begin(struct exec_writer *writer, void *block, size_t room);
+/* A section of LEN bytes; DATA NULL: of zeros. Returns its place, aligned to 8; NULL: no room. */
+void *exec_state_add(struct exec_writer *writer, enum exec_section_type type, const void *data, size_t len);
+/* A section with a text, and its end. */
+void exec_state_add_text(struct exec_writer *writer, enum exec_section_type type, const char *text);
+/* The length of the finished block; 0: there was no room, and `need` says how much it takes. */
+size_t exec_state_end(struct exec_writer *writer);
+
+/* Whether LEN bytes at BLOCK (aligned to 8) are a block that this version can read: all of it is checked. */
+bool exec_state_is_valid(const void *block, size_t len);
+/* The first section of TYPE in a valid block, of at least MIN bytes. NULL: there is none. */
+const void *exec_state_find(const void *block, enum exec_section_type type, size_t min, size_t *ret_len);
+/* The text in a section: NULL when there is none, or when it has no end. */
+const char *exec_state_text(const void *block, enum exec_section_type type);
+
+#pragma GCC visibility pop

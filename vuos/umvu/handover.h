@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the resident of the first program is told, as execve(2) inside tells the next one's. */
+#pragma once
+
+#include "base/error.h"
+#include "vuos/resident/exec_state.h"
+
+struct handover {
+	struct exec_base base;
+	const char *path;  /* of the program */
+	const char *trace; /* the trace's file; NULL: none */
+};
+
+/* A sealed file of memory with it, and with the signals of faults as they are here: a descriptor. */
+int handover_make(const struct handover *handover, struct error *error);
