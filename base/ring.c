@@ -23,6 +23,10 @@
 #define ROOM_SHARE  4   /* who waits for room is woken for this part of the ring, not for less */
 #define PADS_MAX    64  /* passed over by one call: a peer that writes nothing else is not waited for */
 
+/* ring_linger(): together some 4 us. */
+#define LINGER_LOOKS  8
+#define LINGER_PAUSES 16
+
 static uint32_t load(_Atomic uint32_t *word)
 {
 	return atomic_load_explicit(word, memory_order_seq_cst);
@@ -285,6 +289,17 @@ bool ring_consumer_empty(struct ring_consumer *c)
 {
 	consumer_look(c);
 	return c->tail == c->head;
+}
+
+bool ring_linger(struct ring_consumer *c, unsigned taken)
+{
+	for (int look = 0; taken >= RING_MANY && look < LINGER_LOOKS; look++) {
+		if (!ring_consumer_empty(c) || c->broken)
+			return !c->broken;
+		for (int i = 0; i < LINGER_PAUSES; i++)
+			cpu_pause();
+	}
+	return false;
 }
 
 void ring_ask(struct ring_consumer *c)

@@ -34,6 +34,7 @@
 #define RING_HEADER 8
 #define RING_MIN    (1u << 16)
 #define RING_MAX    (1u << 30)
+#define RING_MANY   16 /* records taken at once look like a stream */
 
 enum ring_type {
 	RING_PAD = 0,
@@ -241,6 +242,13 @@ bool ring_release(struct ring_consumer *c);
  * last release); the records behind it stay readable.
  */
 bool ring_release_until(struct ring_consumer *c, uint32_t tail);
+
+/*
+ * For a consumer that has found the ring empty after TAKEN records, and released them: after RING_MANY
+ * it looks again for a few microseconds, which is far less than a sleep and a wake-up cost both sides.
+ * True: there is something to take.
+ */
+bool ring_linger(struct ring_consumer *c, unsigned taken);
 
 /*
  * Says that the consumer, which has released everything, sleeps. True: the ring was still empty after

@@ -18,6 +18,16 @@
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 
+/* Tells the processor that this is a loop that waits for another one. */
+static inline void cpu_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static inline bool str_equal(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;

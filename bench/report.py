@@ -247,10 +247,10 @@ def write_table(out, facts, results, goals, missing):
             last = result.metric, result.group
             print(f"\n{title}, {result.group} ({unit}, {'more' if higher else 'less'} is better)",
                   file=out)
-            print(f'  {"":40}{"median":>10}{"least":>10}{"greatest":>10}{"to Debian":>11}',
+            print(f'  {"":40}{"median":>12}{"least":>12}{"greatest":>12}{"to Debian":>11}',
                   file=out)
-        print(f'  {result.contender:40}{number(result.median):>10}{number(result.least):>10}'
-              f'{number(result.greatest):>10}{beside_debian(result, lookup):>11}', file=out)
+        print(f'  {result.contender:40}{number(result.median):>12}{number(result.least):>12}'
+              f'{number(result.greatest):>12}{beside_debian(result, lookup):>11}', file=out)
     if goals:
         print('\ngoals', file=out)
     for goal in goals:

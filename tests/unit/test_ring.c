@@ -357,6 +357,25 @@ static void consumer_is_woken(void **state)
 	assert_false(ring_sleep(&rig->c));
 }
 
+static void lingers_after_a_stream(void **state)
+{
+	struct ring_rig *rig = *state;
+
+	assert_false(ring_linger(&rig->c, RING_MANY)); /* it ends by itself */
+	put(rig, 1);
+	assert_false(ring_linger(&rig->c, RING_MANY)); /* not published yet */
+	(void)ring_publish(&rig->p);
+	assert_false(ring_linger(&rig->c, RING_MANY - 1)); /* not a stream */
+	assert_true(ring_linger(&rig->c, RING_MANY));
+	assert_false(atomic_load(&rig->shared->consumer_sleeps));
+	atomic_store(&rig->shared->head, 1); /* nonsense */
+	assert_false(ring_linger(&rig->c, RING_MANY));
+	ring_rig_at(rig, 0x1000, false);
+	atomic_store(&rig->shared->head, 1);
+	assert_false(ring_linger(&rig->c, RING_MANY));
+	assert_true(rig->c.broken);
+}
+
 static void consumer_asks_again(void **state)
 {
 	struct ring_rig *rig = *state;
@@ -685,6 +704,7 @@ int main(void)
 		RIG_TEST(goes_on),
 		RIG_TEST(does_not_go_on),
 		RIG_TEST(consumer_is_woken),
+		RIG_TEST(lingers_after_a_stream),
 		RIG_TEST(consumer_asks_again),
 		RIG_TEST(consumer_withdraws),
 		RIG_TEST(producer_is_woken),

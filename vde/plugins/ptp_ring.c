@@ -241,12 +241,13 @@ unsigned ptp_ring_take(struct ptp *p, struct plugin_sink *sink, bool *ret_gone)
 		taken++;
 	}
 	bytes = p->ring.rp.in.tail - begin;
-	ring_end_release(&p->ring, false);
+	ring_end_release(&p->ring, taken >= RING_MANY);
 	*ret_gone = ring_end_broken(&p->ring);
 	if (p->leaving)
 		*ret_gone |= bytes >= p->leaving;
 	p->leaving -= MIN(p->leaving, bytes);
-	*ret_gone |= ring_end_rest(&p->ring) && p->leaving;
+	if (!ring_linger(&p->ring.rp.in, taken))
+		*ret_gone |= ring_end_rest(&p->ring) && p->leaving;
 	return taken;
 }
 

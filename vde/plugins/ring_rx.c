@@ -16,6 +16,9 @@
  * the signals that are owed are taken off the bell, exactly that many: one that comes for a later frame stays.
  * One that is late is waited for, since the switch is between two instructions.
  *
+ * After a call that took many frames the ring is looked at for some microseconds more before that
+ * (ring_linger()): a sender that is about to fill its next batch need not ring then.
+ *
  * A ring that is left with frames in it and no signal owed (the receiver was awake when they came)
  * gets a signal of our own (call()), or the switch is asked for one. When nobody can hear the bell
  * (`told`, `sleepers`), none of this is done.
@@ -396,8 +399,8 @@ static bool lend(struct ring_rx *rx, uint64_t features, struct vde_frame *ret)
 	return false;
 }
 
-/* At the end of a call: gives room back, and leaves the bell as it has to be. */
-static void leave(struct ring_conn *c)
+/* At the end of a call that took so many: gives room back, and leaves the bell as it has to be. */
+static void leave(struct ring_conn *c, int taken)
 {
 	struct ring_rx *rx = &c->shared->rx;
 	struct ring_consumer *in = &rx->in;
@@ -405,7 +408,7 @@ static void leave(struct ring_conn *c)
 
 	if (!rx->lent_count && (empty || in->tail - in->released >= in->size / 8))
 		release(c, in->tail);
-	if (!is_heard(rx) || (empty && settle(c)))
+	if (!is_heard(rx) || (empty && !ring_linger(in, (unsigned)MAX(taken, 0)) && settle(c)))
 		return;
 	if (!rx->announced && rx->owed == 0)
 		call(c);
@@ -418,15 +421,6 @@ static long preemptions(void)
 	struct rusage usage;
 
 	return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : -1;
-}
-
-static void pause_a_little(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
 }
 
 /*
@@ -442,7 +436,7 @@ static bool spin_for(const struct ring_shared *shared, uint32_t head, unsigned u
 		for (int i = 0; i < SPINS_PER_LOOK; i++) {
 			if (atomic_load_explicit(&shared->head, memory_order_relaxed) != head)
 				return true;
-			pause_a_little();
+			cpu_pause();
 		}
 		(void)sched_yield();
 	} while (clock_now() < deadline && preemptions() == before);
@@ -566,7 +560,7 @@ static int receive(struct ring_conn *c, const struct wanted *wanted)
 	if (r < 0)
 		return r;
 	r = receive_locked(c, wanted);
-	leave(c);
+	leave(c, r);
 	rx_unlock(&c->shared->rx);
 	return r;
 }
@@ -620,7 +614,7 @@ int ring_rx_datafd(struct ring_conn *c)
 
 	if (!atomic_load_explicit(&rx->told, memory_order_relaxed) && rx_lock(rx) == 0) {
 		atomic_store(&rx->told, true);
-		leave(c);
+		leave(c, 0);
 		rx_unlock(rx);
 	}
 	return c->port.bell_fd;
