@@ -437,6 +437,89 @@ static void storm_faults(void)
 	timer(0);
 }
 
+static void *nothing_much(void *argument)
+{
+	return argument;
+}
+
+/* What a thread of the crowd does besides beginning and ending: by its number. */
+static void *in_crowd(void *argument)
+{
+	long number = (long)argument;
+	pthread_t thread;
+	int status = -1;
+	pid_t pid = -1;
+
+	if (number % 8 == 0)
+		pid = fork();
+	else if (number % 8 == 1)
+		pid = vfork();
+	if (pid == 0 && number % 8 == 0) {
+		/* The stacks of threads that are not here any more are there to be taken. */
+		if (pthread_create(&thread, NULL, nothing_much, argument) != 0)
+			_exit(1);
+		_exit(pthread_join(thread, NULL) == 0 ? 4 : 1);
+	}
+	if (pid == 0)
+		_exit(4);
+	if (pid > 0 && (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 4))
+		fail("a child of a thread in the crowd", status);
+	(void)raise(SIGUSR2);
+	__atomic_add_fetch(&sum, 1, __ATOMIC_SEQ_CST);
+	return argument;
+}
+
+/* More threads at once than stacks are kept, which fork and get signals, again and again. */
+static void storm_crowd(void)
+{
+	pthread_t threads[48];
+	int expected = 0;
+
+	on(SIGALRM, tick, SA_RESTART);
+	on(SIGUSR2, tick, SA_RESTART);
+	timer(500);
+	for (long i = 0; i < rounds / 1000; i++) {
+		int count = i % 3 ? 8 : 48;
+
+		for (long k = 0; k < count; k++)
+			REQUIRE(pthread_create(&threads[k], NULL, in_crowd, (void *)k) == 0, k);
+		for (long k = 0; k < count; k++) {
+			void *result = NULL;
+
+			REQUIRE(pthread_join(threads[k], &result) == 0 && result == (void *)k, k);
+		}
+		expected += count;
+		REQUIRE(sum == expected, sum);
+	}
+	timer(0);
+}
+
+/* Masks that change all the time: what is blocked does not come, and what came meanwhile comes then. */
+static void storm_masks(void)
+{
+	sigset_t alarm, before, after;
+
+	(void)sigemptyset(&alarm);
+	(void)sigaddset(&alarm, SIGALRM);
+	on(SIGALRM, tick, SA_RESTART);
+	timer(100);
+	for (long i = 0; i < rounds; i++) {
+		int seen;
+
+		REQUIRE(sigprocmask(SIG_BLOCK, &alarm, &before) == 0, i);
+		REQUIRE(sigismember(&before, SIGALRM) == 0, i);
+		seen = ticks;
+		(void)getppid();
+		REQUIRE(sigprocmask(SIG_BLOCK, NULL, &after) == 0 && sigismember(&after, SIGALRM) == 1, i);
+		if (i % 64 == 0)
+			REQUIRE(raise(SIGALRM) == 0, i);
+		REQUIRE(ticks == seen, ticks);
+		REQUIRE(sigprocmask(SIG_SETMASK, &before, NULL) == 0, i);
+		REQUIRE(i % 64 != 0 || ticks != seen, i);
+	}
+	timer(0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -446,7 +529,7 @@ static const struct {
 	{ "jump", storm_jump }, { "blocked_create", storm_blocked_create },
 	{ "thread_signals", storm_thread_signals }, { "wakeups", storm_wakeups },
 	{ "queue", storm_queue }, { "exec", storm_exec }, { "thread_forks", storm_thread_forks },
-	{ "faults", storm_faults },
+	{ "faults", storm_faults }, { "crowd", storm_crowd }, { "masks", storm_masks },
 };
 
 int main(int argc, char **argv)

@@ -46,13 +46,16 @@ struct context {
 	uint64_t held;    /* those that were sent meanwhile */
 	struct siginfo held_info[OURS_COUNT];
 	struct action *actions; /* of the process, or of a child that shares memory but not handlers */
-	struct action own_actions[SIGNALS];
 	struct altstack alternate; /* the program's; size 0: none */
-	void *memory;              /* the mapping with stack and context; NULL: the first thread's */
-	size_t memory_len;
+	struct stack_slot *slot;   /* of the stack and this (stacks.h); NULL: the first thread's */
 	void *scratch;             /* mapping of an exec under way, freed by the parent of vfork(2) */
 	size_t scratch_len;
 	bool is_vfork_child;
+	/*
+	 * From here on what is written before it is read: a context that is used again is cleared up to
+	 * here only.
+	 */
+	struct action own_actions[SIGNALS];
 	char path[PATH_MAX];
 };
 _Static_assert(offsetof(struct context, work) == CONTEXT_WORK &&
@@ -84,6 +87,12 @@ static inline void work_remove(struct context *c, uint32_t bits)
 	__asm__ volatile("andl %1, %0" : "+m"(c->work) : "r"(~bits) : "memory");
 }
 
+/* What fast_entry has pushed. */
+struct fast_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, rsp;
+};
+_Static_assert(sizeof(struct fast_frame) == FRAME_RED_ZONE, "no more than what a signal leaves alone");
+
 /* One call of the program. */
 struct call {
 	uint64_t raw[7];     /* number and arguments, for native_call() */
@@ -92,15 +101,10 @@ struct call {
 	 * site.
 	 */
 	struct frame *frame;
+	struct fast_frame *fast; /* the registers from a patched site, else NULL */
 	uint64_t pc; /* behind its instruction */
 	bool keep; /* the result is in the frame already */
 };
-
-/* What fast_entry has pushed. */
-struct fast_frame {
-	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax, rsp;
-};
-_Static_assert(sizeof(struct fast_frame) == FRAME_RED_ZONE, "no more than what a signal leaves alone");
 
 /* The function that serves calls of some numbers (calls.tbl): the program's result, or CALL_RESTART. */
 typedef long call_handler(struct context *c, struct call *call);
@@ -157,7 +161,9 @@ extern char fast_entry[], fast_window[], fast_jump[], fast_work_jump[], trap_cal
 extern char copy_fault[], copy_failed[], string_fault[], string_failed[];
 long native_call(const uint64_t call[7]);
 long clone_call(const uint64_t call[7], struct context *child, bool dispatch);
-_Noreturn void thread_end(void *stack, size_t len, int status);
+long clone_call_fast(const uint64_t call[7], struct context *child, uint64_t mask);
+_Noreturn void thread_end_kept(uint32_t *taken, int status);
+_Noreturn void thread_end_unmapped(void *stack, size_t len, int status);
 _Noreturn void program_enter(uint64_t sp, uint64_t pc);
 
 /* Turns the trap on for this thread: its next call from outside the text comes to us. */

@@ -142,7 +142,7 @@ void fast_handle(struct fast_frame *f)
 {
 	struct context *c = context_here();
 	struct call call = { .raw = { CALL_NUMBER(f->rax), f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 },
-			     .pc = f->rcx };
+			     .fast = f, .pc = f->rcx };
 	long result;
 
 	if (entry_of(call.raw[0])->frame) {

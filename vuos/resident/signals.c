@@ -71,13 +71,22 @@ static void kernel_handler(int signo, uint64_t flags)
 	(void)kernel_action(signo, &action, NULL);
 }
 
-uint64_t signals_block_all(void)
+static uint64_t kernel_mask(uint64_t mask)
 {
-	const uint64_t all = ALL_BUT_OURS;
 	uint64_t before = 0;
 
-	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &all, &before, SET_SIZE);
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &mask, &before, SET_SIZE);
 	return before;
+}
+
+uint64_t signals_block_all(void)
+{
+	return kernel_mask(ALL_BUT_OURS);
+}
+
+uint64_t signals_block_every(void)
+{
+	return kernel_mask(UINT64_MAX);
 }
 
 void signals_restore(uint64_t mask)
@@ -537,31 +546,69 @@ static void mask_set(struct context *c, struct frame *f, uint64_t mask)
 		work_add(c, WORK_HELD);
 }
 
+/* What the mask OLD is after rt_sigprocmask(HOW) with SET. False: there is no such HOW. */
+static bool mask_changed(int how, uint64_t old, uint64_t set, uint64_t *ret)
+{
+	switch (how) {
+	case SIG_BLOCK:
+		*ret = old | set;
+		return true;
+	case SIG_UNBLOCK:
+		*ret = old & ~set;
+		return true;
+	case SIG_SETMASK:
+		*ret = set;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * From a patched site: the kernel's mask is the program's, and changed at once. *RET_OLD: as it was. A
+ * signal that comes by that is noted with the new mask.
+ */
+static long mask_set_now(struct context *c, int how, const uint64_t *set, uint64_t *ret_old)
+{
+	const uint64_t kernel_set = set ? *set & ALL_BUT_OURS : 0;
+	uint64_t kernel_old = 0, blocked = c->blocked;
+	const uint64_t call[7] = { __NR_rt_sigprocmask, (uint64_t)how, set ? (uint64_t)&kernel_set : 0,
+				   (uint64_t)&kernel_old, SET_SIZE };
+	long r = native_call(call);
+
+	if (r < 0)
+		return r;
+	*ret_old = kernel_old | blocked;
+	if (!set || !mask_changed(how, blocked, *set & OURS, &blocked))
+		return 0;
+	c->blocked = blocked;
+	if (c->held & ~blocked)
+		work_add(c, WORK_HELD);
+	return 0;
+}
+
 long call_rt_sigprocmask(struct context *c, struct call *call)
 {
-	uint64_t old = call->frame->uc.mask | c->blocked, set = 0, new = old;
-	uint64_t set_at = CALL_ARG(call, 1), old_at = CALL_ARG(call, 2);
+	uint64_t old = 0, set = 0, new, set_at = CALL_ARG(call, 1), old_at = CALL_ARG(call, 2);
+	int how = (int)CALL_ARG(call, 0);
+	long r = 0;
 
 	if (CALL_ARG(call, 3) != SET_SIZE)
 		return -EINVAL;
 	if (set_at && copy_in(&set, set_at, sizeof(set)) < 0)
 		return -EFAULT;
-	switch (set_at ? (int)CALL_ARG(call, 0) : SIG_BLOCK) {
-	case SIG_BLOCK:
-		new = set_at ? old | set : old;
-		break;
-	case SIG_UNBLOCK:
-		new = old & ~set;
-		break;
-	case SIG_SETMASK:
-		new = set;
-		break;
-	default:
-		return -EINVAL;
+	if (call->fast) {
+		r = mask_set_now(c, how, set_at ? &set : NULL, &old);
+	} else {
+		old = call->frame->uc.mask | c->blocked;
+		if (set_at && !mask_changed(how, old, set, &new))
+			r = -EINVAL;
+		else if (set_at)
+			mask_set(c, call->frame, new);
 	}
-	if (set_at)
-		mask_set(c, call->frame, new);
-	return old_at && copy_out(old_at, &old, sizeof(old)) < 0 ? -EFAULT : 0;
+	if (r == 0 && old_at && copy_out(old_at, &old, sizeof(old)) < 0)
+		r = -EFAULT;
+	return r;
 }
 
 /* Where the calls have their masks: an argument, or (PAIR) a pointer to pointer and size. */

@@ -30,6 +30,8 @@ void signals_use_stack(struct context *c);
 
 /* Blocks everything but OURS; returns the mask before it, for signals_restore(). */
 uint64_t signals_block_all(void);
+/* OURS, too: for where a signal would not find the thread's context. */
+uint64_t signals_block_every(void);
 void signals_restore(uint64_t mask);
 /* Blocks those of OURS that the program blocks, so that the kernel keeps what is sent, as over exec. */
 uint64_t signals_block_blocked(const struct context *c);

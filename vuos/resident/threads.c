@@ -3,16 +3,17 @@
  * Threads and processes.
  *
  * A child with memory of its own (fork) goes on in our handler as its parent does; it has only to turn
- * the trap on. A child that shares our memory gets a mapping with a stack of the resident's, a context,
- * and on that stack a copy of the frame of its parent's call, with its own stack pointer and result 0.
- * It begins with the return from that frame (clone_call()). One way for pthread_create, vfork and
- * posix_spawn.
+ * the trap on. A child that shares our memory gets a stack of the resident's, a context (stacks.h), and
+ * on that stack a copy of the frame of its parent's call, with its own stack pointer and result 0. It
+ * begins with the return from that frame (clone_call()); of a call from a patched site, which has no
+ * frame, with the registers that the program had (clone_call_fast()). One way for pthread_create, vfork
+ * and posix_spawn.
  *
- * All signals but faults are blocked meanwhile: a child that a signal meets before it can be trapped would
+ * All signals are blocked meanwhile: a child that a signal meets before it can be trapped would
  * run the handler without us.
  *
- * The mapping is unmapped by the thread when it ends; by its parent after vfork(2), whose child has
- * gone its own way by then. Of a child that shares memory and is neither, it stays.
+ * The stack is given back by the thread when it ends; by its parent after vfork(2), whose child has gone
+ * its own way by then.
  */
 #include "vuos/resident/dispatch.h"
 
@@ -20,13 +21,13 @@
 
 #include "vuos/resident/memory.h"
 #include "vuos/resident/patch.h"
-#include "vuos/resident/trace.h"
 #include "vuos/resident/signals.h"
+#include "vuos/resident/stacks.h"
+#include "vuos/resident/trace.h"
 
-#define PROT_READ_WRITE 3
-#define MAP_PRIVATE_ANONYMOUS 0x22
-#define CONTEXT_SIZE PAGE_UP(sizeof(struct context))
-#define FRAME_SLACK  256
+#define FRAME_SLACK 256
+
+void thread_begin(uint64_t mask); /* from entry.S */
 
 /* The flags and the child's stack, of all forms of clone. */
 struct clone {
@@ -38,33 +39,17 @@ struct clone {
 	uint64_t args_size;
 };
 
-static struct context *context_new(const struct context *parent)
-{
-	size_t len = STACK_SIZE + CONTEXT_SIZE;
-	long memory = NATIVE(__NR_mmap, 0, len, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-	struct context *c;
-
-	if (is_error(memory))
-		return NULL;
-	c = (struct context *)(memory + STACK_SIZE);
-	c->self = c;
-	c->stack_end = (uint64_t)memory + STACK_SIZE;
-	c->memory = (void *)memory;
-	c->memory_len = len;
-	c->blocked = parent->blocked;
-	return c;
-}
-
 static void context_free(struct context *c)
 {
 	if (c->scratch)
 		(void)NATIVE(__NR_munmap, c->scratch, c->scratch_len);
-	(void)NATIVE(__NR_munmap, c->memory, c->memory_len);
+	stack_give(c);
 }
 
 /* What the child has of its parent, as the kernel gives it by FLAGS. */
 static void context_inherit(struct context *c, const struct context *parent, uint64_t flags)
 {
+	c->blocked = parent->blocked;
 	c->actions = parent->actions;
 	if (!(flags & CLONE_SIGHAND)) {
 		memcpy(c->own_actions, parent->actions, sizeof(c->own_actions));
@@ -96,10 +81,23 @@ static struct frame *copy_frame(const struct context *child, const struct frame 
 	return copy;
 }
 
-/* The child begins on our stack: at the second word of its frame, for rt_sigreturn. */
-static void use_stack(struct clone *clone, const struct context *child, const struct frame *frame)
+/* The registers of a call from a patched site, for the child: the kernel gives it the others. */
+static struct fast_frame *copy_registers(const struct context *child, const struct fast_frame *f,
+					 uint64_t stack)
 {
-	uint64_t sp = (uint64_t)&frame->uc, base = child->stack_end - STACK_SIZE;
+	struct fast_frame *copy = (struct fast_frame *)child->stack_end - 1;
+
+	*copy = *f;
+	copy->rax = 0;
+	if (stack)
+		copy->rsp = stack;
+	return copy;
+}
+
+/* The child begins on our stack, at SP. */
+static void use_stack(struct clone *clone, const struct context *child, uint64_t sp)
+{
+	uint64_t base = child->stack_end - STACK_SIZE;
 
 	if (!clone->is_clone3) {
 		clone->native.raw[2] = sp;
@@ -109,9 +107,17 @@ static void use_stack(struct clone *clone, const struct context *child, const st
 	clone->args.stack_size = sp - base;
 }
 
+/* The child of a call from a patched site: what rt_sigreturn does for the others. */
+void thread_begin(uint64_t mask)
+{
+	trap_on();
+	signals_use_stack(context_here());
+	signals_restore(mask);
+}
+
 static long clone_shared(struct context *c, struct call *call, struct clone *clone)
 {
-	struct context *child = context_new(c);
+	struct context *child = stack_take();
 	uint64_t mask;
 	long r;
 
@@ -120,10 +126,17 @@ static long clone_shared(struct context *c, struct call *call, struct clone *clo
 	if (!(clone->flags & CLONE_VFORK))
 		patch_threads();
 	context_inherit(child, c, clone->flags);
-	use_stack(clone, child, copy_frame(child, call->frame, clone->stack));
-	mask = signals_block_all();
-	r = c->work ? CALL_RESTART
-		    : clone_call(clone->native.raw, child, process.trap == TRAP_DISPATCH);
+	if (call->fast) /* rt_sigreturn begins at the second word of a frame */
+		use_stack(clone, child, (uint64_t)copy_registers(child, call->fast, clone->stack));
+	else
+		use_stack(clone, child, (uint64_t)&copy_frame(child, call->frame, clone->stack)->uc);
+	mask = signals_block_every();
+	if (c->work)
+		r = CALL_RESTART;
+	else if (call->fast)
+		r = clone_call_fast(clone->native.raw, child, mask);
+	else
+		r = clone_call(clone->native.raw, child, process.trap == TRAP_DISPATCH);
 	signals_restore(mask);
 	if (r < 0 || clone->flags & CLONE_VFORK)
 		context_free(child);
@@ -141,11 +154,14 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		trap_on();
 		memory_forked();
 		patch_forked();
+		stacks_forked(c);
 		trace_forked();
 		c->held = 0;
 		if (clone->flags & CLONE_CLEAR_SIGHAND)
 			signals_clear(c, true);
-		if (clone->stack)
+		if (clone->stack && call->fast)
+			call->fast->rsp = clone->stack;
+		else if (clone->stack)
 			call->frame->uc.rsp = clone->stack;
 	}
 	signals_restore(mask);
@@ -214,8 +230,7 @@ long call_clone3(struct context *c, struct call *call)
 
 long call_exit(struct context *c, struct call *call)
 {
-	if (!c->memory || c->is_vfork_child)
+	if (c == &process.first || c->is_vfork_child)
 		return native_call(call->raw);
-	(void)signals_block_all();
-	thread_end(c->memory, c->memory_len, (int)CALL_ARG(call, 0));
+	stack_end(c, (int)CALL_ARG(call, 0));
 }

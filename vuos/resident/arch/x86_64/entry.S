@@ -215,9 +215,44 @@ clone_call:
 	syscall
 	hlt
 
-/* _Noreturn void thread_end(void *stack, size_t len, int status): unmaps what it runs on. */
-	.globl	thread_end
-thread_end:
+/*
+ * long clone_call_fast(const uint64_t call[7], struct context *child, uint64_t mask): the same for a call
+ * from a patched site. The child has the registers of fast_entry on top of its stack, and leaves by them.
+ */
+	.globl	clone_call_fast
+clone_call_fast:
+	push	%r12
+	push	%r13
+	mov	%rsi, %r12
+	mov	%rdx, %r13
+	load_call
+	syscall
+	test	%rax, %rax
+	jz	1f
+	pop	%r13
+	pop	%r12
+	ret
+1:	wrgsbase %r12
+	mov	%r13, %rdi
+	call	thread_begin
+	jmp	fast_window
+
+/*
+ * How a thread ends that runs on a stack which others may have next; all signals are blocked.
+ *
+ * _Noreturn void thread_end_kept(uint32_t *taken, int status): from the store on the stack is not ours.
+ */
+	.globl	thread_end_kept, thread_end_unmapped
+thread_end_kept:
+	mov	%rdi, %rcx
+	mov	%esi, %edi
+	mov	$__NR_exit, %eax
+	movl	$0, (%rcx)
+	syscall
+	hlt
+
+/* _Noreturn void thread_end_unmapped(void *stack, size_t len, int status) */
+thread_end_unmapped:
 	mov	%edx, %r12d
 	mov	$__NR_munmap, %eax
 	syscall
