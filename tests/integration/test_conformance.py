@@ -37,8 +37,6 @@ _KNOWN = {
         'exe_of_others',
     'a fault signal sent to the process is kept by the thread that got it':
         'fault_signal_to_process',
-    'in another root the resident is not found':
-        'exec_in_chroot',
     'the program is named by the path that was loaded':
         'exec_image_self exec_image_of_script',
     'the descriptor of a script is closed before its interpreter opens it':

@@ -7,6 +7,7 @@
 
 #include "vuos/resident/arch/x86_64/frame.h"
 #include "vuos/resident/base.h"
+#include "vuos/resident/exec_state.h"
 
 #define SIGNALS 65 /* 1 to 64 */
 #define OURS_COUNT 5 /* signals that the kernel never blocks: signals.h */
@@ -143,6 +144,7 @@ struct process {
 	uint32_t watch;   /* WATCH_ */
 	call_watcher *unknown; /* told of calls that calls.tbl does not know; NULL: nobody is */
 	bool has_threads; /* memory is, or was, shared with others */
+	struct exec_reserved reserved; /* reserved.h */
 	char self[PATH_MAX];    /* the resident's own file */
 	char program[PATH_MAX]; /* what /proc/self/exe says */
 	char trace_path[PATH_MAX];

@@ -13,6 +13,7 @@
 
 #include "vuos/resident/calls.h"
 #include "vuos/resident/patch.h"
+#include "vuos/resident/reserved.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace.h"
 
@@ -78,9 +79,11 @@ static const struct call_entry *entry_of(uint64_t number)
 
 static long serve(struct context *c, struct call *call)
 {
-	call_handler *handler = entry_of(call->raw[0])->handler;
+	const struct call_entry *entry = entry_of(call->raw[0]);
 
-	return handler ? handler(c, call) : native_call(call->raw);
+	if (reserved_hides(call, entry->descriptors))
+		return -EBADF;
+	return entry->handler ? entry->handler(c, call) : native_call(call->raw);
 }
 
 /* Somebody wants to know of, or to decide on, each call. */

@@ -8,6 +8,7 @@
 struct call_entry {
 	call_handler *handler; /* NULL: the call is made as it is */
 	bool frame;            /* it needs the program's registers as the kernel has them: by the trap */
+	uint8_t descriptors;   /* a bit for each argument that is one */
 };
 extern const struct call_entry call_entries[CALL_COUNT];
 

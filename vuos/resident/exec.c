@@ -21,6 +21,7 @@
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/identity.h"
+#include "vuos/resident/reserved.h"
 #include "vuos/resident/signals.h"
 
 #define SCRIPTS_MAX   5
@@ -54,6 +55,8 @@ static void add_sections(struct exec_writer *writer, struct context *c, const ch
 	exec_state_add_text(writer, EXEC_PATH, path);
 	if (process.tracing)
 		exec_state_add_text(writer, EXEC_TRACE, process.trace_path);
+	exec_state_add_text(writer, EXEC_RESIDENT, process.self);
+	reserved_save(writer);
 	signals_save(c, writer);
 }
 
@@ -232,10 +235,20 @@ static long vector_len(uint64_t at, uint64_t *ret)
 	return 0;
 }
 
+/* By the descriptor, which needs no name: there may be another root, and no /proc. */
+static long execute_resident(const uint64_t *argv, const uint64_t *env)
+{
+	long self = reserved_get(RESERVED_RESIDENT);
+	const uint64_t by_name[7] = { __NR_execve, (uint64_t)process.self, (uint64_t)argv, (uint64_t)env };
+	const uint64_t by_descriptor[7] = { __NR_execveat, (uint64_t)self, (uint64_t)"", (uint64_t)argv,
+					    (uint64_t)env, AT_EMPTY_PATH };
+
+	return native_call(self < 0 ? by_name : by_descriptor);
+}
+
 static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t num_env, int descriptor)
 {
 	uint64_t *env = e->first + e->num_args + EXTRA_WORDS;
-	uint64_t call[7] = { __NR_execve, (uint64_t)process.self };
 	long state, r = find_program(e);
 	uint64_t mask;
 
@@ -252,9 +265,7 @@ static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t n
 	(void)text_put_number(text_put(e->texts, EXEC_VARIABLE), (uint64_t)state, 10);
 	env[num_env] = (uint64_t)e->texts;
 	env[num_env + 1] = 0;
-	call[2] = (uint64_t)e->argv;
-	call[3] = (uint64_t)env;
-	r = native_call(call);
+	r = execute_resident(e->argv, env);
 	(void)NATIVE(__NR_close, state);
 	signals_restore(mask);
 	return r;

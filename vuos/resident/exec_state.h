@@ -28,12 +28,34 @@ enum exec_section_type {
 	EXEC_TRACE,    /* text: the trace's file */
 	EXEC_SIGNALS,  /* struct exec_signals */
 	EXEC_FILTERS,  /* of the program, for seccomp(2) */
+	EXEC_RESERVED, /* struct exec_reserved; not there: none is */
+	EXEC_RESIDENT, /* text: the resident's own file, for where there is no descriptor of it */
 };
 
 /* How programs are run: the same for all of them. */
 struct exec_base {
 	uint32_t trap, patching, tracing; /* enums of context.h */
 	int32_t descriptor;               /* to be closed when the program is loaded; -1: none */
+};
+
+/* What the reserved descriptors (reserved.h) are for: their places behind the first. */
+enum reserved {
+	RESERVED_RESIDENT, /* the resident's file, O_PATH: what exec executes */
+	RESERVED_SEGMENT,  /* what all processes of the view share */
+	RESERVED_CHANNEL,  /* to the supervisor */
+	RESERVED_LOG,      /* for messages that are nobody's answer */
+	RESERVED_ROOM = 8, /* numbers that are kept for them */
+};
+
+/*
+ * Where umvu puts them, if it may: above all that a program reaches with the usual limit, and above what
+ * select(2) can name.
+ */
+#define RESERVED_FIRST 1024
+
+struct exec_reserved {
+	uint32_t first;   /* descriptor */
+	uint32_t present; /* a bit for each */
 };
 
 /* Of the signals that are ours (signals.h). */

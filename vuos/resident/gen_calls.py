@@ -67,6 +67,11 @@ def handlers(tables):
     return ['native', 'refuse'] + sorted({call.handler for call in real_calls(tables)} - {'native', 'refuse'})
 
 
+def descriptors(call):
+    """A bit for each argument that is a descriptor."""
+    return sum(1 << index for index, field in enumerate(call.fields) if field.virtual)
+
+
 def kinds(tables):
     return sorted({type_.kind for type_ in tables.types.values()})
 
@@ -158,15 +163,14 @@ class Source:
             return '{ 0 }'
         first_variant, variants = self.variant_list(call)
         virtual = [self.virtual(field) for field in call.fields]
-        descriptors = sum(1 << index for index, field in enumerate(call.fields) if field.virtual)
         return initializer(
             name=self.strings.place(call.name), class_=f'CALL_CLASS_{call.class_.upper()}',
             handler=f'CALL_HANDLER_{call.handler.upper()}', level=f'CALL_LEVEL_{call.level.upper()}',
             error=self.tables.errors[call.errno][0] if call.errno else 0, waits=int(call.wait),
             result=f'CALL_TYPE_{call.result.name.upper()}', fields=len(call.fields),
             first_field=self.field_list(call.fields), variants=variants, first_variant=first_variant,
-            paths=len(call.paths), first_path=self.path_list(call), descriptors=descriptors,
-            virtual_='{ ' + ', '.join(virtual) + ' }' if descriptors else 0)
+            paths=len(call.paths), first_path=self.path_list(call), descriptors=descriptors(call),
+            virtual_='{ ' + ', '.join(virtual) + ' }' if descriptors(call) else 0)
 
     def array(self, declaration, rows):
         return f'const {declaration} = {{\n' + ''.join(f'\t{row},\n' for row in rows) + '};\n\n'
@@ -206,12 +210,13 @@ def prototypes(tables):
 
 def entry(call):
     name = call.handler if call else 'unknown'
-    return initializer(handler=0 if name == 'native' else f'call_{name}', frame=int(bool(call and call.frame)))
+    return initializer(handler=0 if name == 'native' else f'call_{name}', frame=int(bool(call and call.frame)),
+                       descriptors=descriptors(call) if call else 0)
 
 
 def dispatch(tables):
     rows = ''.join(f'\t[{number}] = {entry(call)},\n' for number, call in sorted(tables.calls.items())
-                   if not call or call.handler != 'native')
+                   if not call or call.handler != 'native' or descriptors(call))
     return (HEAD + '#include "vuos/resident/dispatch.h"\n\n' +
             f'const struct call_entry call_entries[CALL_COUNT] = {{\n{rows}}};\n')
 

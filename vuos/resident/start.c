@@ -11,6 +11,7 @@
 #include "vuos/resident/exec.h"
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/loader.h"
+#include "vuos/resident/reserved.h"
 #include "vuos/resident/signals.h"
 
 #define STATUS_NOT_EXECUTABLE 126
@@ -139,17 +140,6 @@ static uint64_t random_number(const struct stack *stack)
 	return number ^ number >> 29;
 }
 
-static void find_self(void)
-{
-	long n = NATIVE(__NR_readlink, "/proc/self/exe", process.self, sizeof(process.self) - 1);
-
-	if (n <= 0) {
-		complain("/proc is needed, and is not mounted", NULL);
-		give_up(STATUS_NOT_EXECUTABLE);
-	}
-	process.self[n] = '\0';
-}
-
 /* The state that the variable's VALUE names, into ROOM bytes at BLOCK, or into a mapping. NULL: none. */
 static const void *read_state(const char *value, void *block, size_t room)
 {
@@ -171,10 +161,14 @@ static struct context *begin(const void *state)
 {
 	const struct exec_base *base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
 	const char *trace = exec_state_text(state, EXEC_TRACE);
+	const char *self = exec_state_text(state, EXEC_RESIDENT);
 	struct context *c = &process.first;
 
 	process.trap = (enum trap)base->trap;
 	process.patching = (enum patching)base->patching;
+	reserved_start(state);
+	if (self && text_len(self) < sizeof(process.self))
+		(void)text_put(process.self, self);
 	if (trace && text_len(trace) < sizeof(process.trace_path)) {
 		process.tracing = (enum tracing)base->tracing;
 		process.watch = process.tracing ? WATCH_TRACE : 0;
@@ -220,7 +214,6 @@ void resident_start(uint64_t *sp)
 		complain("this is a part of umvu, which starts it", NULL);
 		give_up(STATUS_NOT_EXECUTABLE);
 	}
-	find_self();
 	base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
 	path = exec_state_text(state, EXEC_PATH);
 	c = begin(state);

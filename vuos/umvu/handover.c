@@ -45,6 +45,9 @@ static size_t write_block(const struct handover *handover, void *block, size_t r
 	exec_state_add_text(&writer, EXEC_PATH, handover->path);
 	if (handover->trace)
 		exec_state_add_text(&writer, EXEC_TRACE, handover->trace);
+	exec_state_add_text(&writer, EXEC_RESIDENT, handover->resident);
+	if (handover->reserved.present)
+		(void)exec_state_add(&writer, EXEC_RESERVED, &handover->reserved, sizeof(handover->reserved));
 	(void)exec_state_add(&writer, EXEC_SIGNALS, &signals, sizeof(signals));
 	return exec_state_end(&writer);
 }

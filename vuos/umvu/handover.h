@@ -9,6 +9,8 @@ struct handover {
 	struct exec_base base;
 	const char *path;  /* of the program */
 	const char *trace; /* the trace's file; NULL: none */
+	const char *resident; /* its file */
+	struct exec_reserved reserved;
 };
 
 /* A sealed file of memory with it, and with the signals of faults as they are here: a descriptor. */

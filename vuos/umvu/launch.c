@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "find.h"
 #include "handover.h"
+#include "reserve.h"
 
 #define RESIDENT "virtualsquare/umvu-resident"
 
@@ -54,7 +55,7 @@ int launch(const struct settings *s, char **argv, struct error *error)
 	struct handover handover = {
 		.base = { .trap = (uint32_t)s->trap, .patching = s->patching,
 			  .tracing = !s->trace ? 0 : s->json ? 2 : 1, .descriptor = -1 },
-		.path = path, .trace = s->trace ? trace : NULL,
+		.path = path, .trace = s->trace ? trace : NULL, .resident = real,
 	};
 	int r = find_program(argv[0], path, error);
 
@@ -66,7 +67,9 @@ int launch(const struct settings *s, char **argv, struct error *error)
 		return r;
 	if (!realpath(resident, real))
 		return error_set_errno(error, errno, "%s", resident);
-	r = handover_make(&handover, error);
+	r = reserve(real, &handover.reserved, error);
+	if (r == 0)
+		r = handover_make(&handover, error);
 	if (r < 0)
 		return r;
 	(void)snprintf(variable, sizeof(variable), "%d", r);
