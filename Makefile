@@ -42,10 +42,12 @@ bench:
 	@tools/build $(BUILD) $(MESONFLAGS)
 	@VS_BUILD=$(BUILD) bench/run $(BENCHFLAGS)
 
-## make fuzz       fuzz every parser (FUZZ_SECONDS=60 each)
+## make fuzz       fuzz every parser (FUZZ_SECONDS=60 each); umvu's decoder on every program here
 fuzz:
 	@tools/setup all
 	@$(PYTHON) tests/fuzz/run.py --seconds $(or $(FUZZ_SECONDS),60)
+	@tools/build $(BUILD) $(MESONFLAGS)
+	@VS_BUILD=$(abspath $(BUILD)) VS_DECODER=all $(PYTHON) -m pytest -q -s tests/integration/test_umvu_decoder.py
 
 ## make install    install under PREFIX (default /usr/local) and DESTDIR
 install:

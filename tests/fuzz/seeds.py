@@ -178,6 +178,41 @@ def offload_join():
                            tcp(0, bytes(60))[:40], tcp(0, bytes(60)) + bytes(6))
 
 
+def decode():
+    """An address, and a window: eight bytes before a call, the call, what is behind it."""
+    behind = {"compare": "483d00f0ffff", "compare_short": "4883f8fc", "to_register": "4889c7",
+              "to_stack": "89442420", "indexed": "488944d308", "far": "48898380000000",
+              "constant": "48c743104d000000", "from_tls": "64488b042500000000", "relative": "8b0500000000",
+              "jump": "e900000000",
+              "ret": "c3cccccccccccccccccccccccccc", "ret_nops": "c3660f1f840000000000 0f1f4000 9090",
+              "condition": "0f48c2", "vector": "0f114320", "wide": "48b90000000000000000", "group": "48f7d8"}
+    before = {"number": "90 9090 b827000000", "none": "90" * 8, "like_number": "c74424b800000000",
+              "prefixed": "909041b800000000", "based": "90498bb8e8000000"}
+    for name, text in behind.items():
+        yield name, bytes(8) + bytes.fromhex("90" * 8 + "0f05" + text).ljust(48, b"\0")
+    for name, text in before.items():
+        yield name, bytes(8) + bytes.fromhex(text)[-8:].rjust(8, b"\x90") + b"\x0f\x05" + bytes(38)
+
+
+def exec_state():
+    """Whole blocks, and cut ones."""
+    def section(kind, body, length=None):
+        return kind.to_bytes(4, "little") + bytes(4) + (len(body) if length is None else length).to_bytes(
+            8, "little") + body.ljust((len(body) + 7) // 8 * 8, b"\0")
+
+    def whole(*sections):
+        body = b"".join(sections)
+        head = (0x5453455545585556, 1, len(body) + 24)  # magic, version, length
+        return b"".join(number.to_bytes(8, "little") for number in head) + body
+    base = section(1, bytes(12) + b"\xff" * 4)
+    full = whole(base, section(2, b"/bin/true\0"), section(4, bytes(664)), section(5, bytes(16)))
+    yield "base", whole(base)
+    yield "full", full
+    yield "cut", full[:100]
+    yield "no_end", whole(base, section(2, b"/bin/true"))
+    yield "too_long", whole(base, section(2, b"x\0", 2 ** 64 - 8))
+
+
 def block(kind, body=b""):
     """A pcap-ng block in host byte order."""
     length = (len(body) + 12).to_bytes(4, sys.byteorder)
@@ -314,8 +349,8 @@ def call_format():
 
 
 def main():
-    for maker in (bpdu, call_format, capture_stream, control, ether, mgmt_session, offload, offload_join, ring,
-                  segment, takeover, vde_ring):
+    for maker in (bpdu, call_format, capture_stream, control, decode, ether, exec_state, mgmt_session, offload,
+                  offload_join, ring, segment, takeover, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

@@ -124,7 +124,9 @@ bool trap_handle(struct frame *f)
 		if (was_leaving(c, f))
 			return true;
 	} else {
-		patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
+		/* A jump would only lead to the trap; and restorers are known by their bytes. */
+		if (!entry_of(CALL_NUMBER(f->uc.rax))->frame)
+			patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
 		f->uc.rip = patch_resume(f->uc.rip);
 	}
 	call.pc = f->uc.rip;

@@ -6,12 +6,12 @@
  *
  *	kind A	`mov $number, %eax; syscall`: the jump replaces the mov. The instruction stays, for those
  *		who come there otherwise, and the stub returns behind it.
- *	kind B	`syscall` and one position-independent instruction of 3 bytes or more: the jump
- *		replaces both. The stub has a copy of each: of the call, just before the place it
- *		returns to, so that a call is made afresh by going back two bytes as everywhere; and of
- *		the other instruction, with a jump back. A thread that is in the call returns to the
- *		third byte of the jump. The stub's address is chosen such that this byte is no
- *		instruction: SIGILL leads to the stub.
+ *	kind B	`syscall` and one position-independent instruction of 3 bytes or more, or `ret` before
+ *		padding (decode.c): the jump replaces both. The stub has a copy of each: of the call, just
+ *		before the place it returns to, so that a call is made afresh by going back two bytes as
+ *		everywhere; and of the other instruction, with a jump back. A thread that is in the call
+ *		returns to the third byte of the jump. The stub's address is chosen such that this byte
+ *		is no instruction: SIGILL leads to the stub.
  *
  * With several threads the bytes are written in an order in which each thread that meets them half-way
  * gets a breakpoint or an invalid instruction that we know: breakpoint first, then the rest, the first
@@ -26,16 +26,13 @@
 #include <asm/signal.h>
 #include <linux/membarrier.h>
 
+#include "vuos/resident/arch/x86_64/decode.h"
 #include "vuos/resident/lock.h"
 #include "vuos/resident/memory.h"
 
 #define SITES          2048 /* a power of two */
 #define PROBES         16
 #define TRAPS_BEFORE   3
-#define SYSCALL_LEN    2
-#define JUMP_LEN       5
-#define BEFORE         6 /* bytes that are looked at before and from the instruction */
-#define WINDOW         16
 #define STUB_SIZE      64
 #define ARENA_SIZE     0x10000
 #define ARENA_STUBS    (ARENA_SIZE / STUB_SIZE)
@@ -52,7 +49,6 @@
 #define OP_BREAKPOINT  0xcc
 
 enum state { SITE_NEW, SITE_PATCHED, SITE_HOPELESS, SITE_CHANGING };
-enum kind { KIND_A, KIND_B };
 
 struct site {
 	uint64_t address; /* of the instruction; 0: free */
@@ -60,6 +56,7 @@ struct site {
 	uint64_t back;    /* where the stub's call returns to (kind B) */
 	uint32_t number;  /* of the call (kind A) */
 	uint8_t traps, state, kind;
+	uint8_t moved; /* bytes of the instruction behind it (kind B) */
 };
 
 struct arena {
@@ -163,47 +160,6 @@ static uint64_t stub_new(uint64_t next, bool invalid)
 	return 0;
 }
 
-/* --- decoding ------------------------------------------------------------------------------------ */
-
-/* Instructions behind a call that may stand elsewhere as they are: opcode bytes under a mask, length. */
-static const struct {
-	uint8_t len, mask[4], bytes[4];
-} movable[] = {
-	{ 6, { 0xff, 0xff }, { 0x48, 0x3d } },             /* cmp $imm32, %rax */
-	{ 4, { 0xff, 0xff, 0xff }, { 0x48, 0x83, 0xf8 } }, /* cmp $imm8, %rax */
-	{ 3, { 0xff, 0xff, 0xff }, { 0x48, 0x85, 0xc0 } }, /* test %rax, %rax */
-	{ 3, { 0xff, 0xff }, { 0x83, 0xf8 } },             /* cmp $imm8, %eax */
-	{ 5, { 0xff }, { 0x3d } },                         /* cmp $imm32, %eax */
-	{ 3, { 0xff, 0xff, 0xf8 }, { 0x48, 0x89, 0xc0 } }, /* mov %rax, %reg */
-	{ 3, { 0xff, 0xff, 0xf8 }, { 0x49, 0x89, 0xc0 } }, /* mov %rax, %r8 to %r15 */
-	{ 3, { 0xff, 0xff, 0xf8 }, { 0x41, 0x89, 0xc0 } }, /* mov %eax, %r8d to %r15d */
-	{ 3, { 0xff, 0xff, 0xf8 }, { 0x48, 0x63, 0xc0 } }, /* movslq %reg32, %rax */
-	{ 5, { 0xfb, 0xff, 0xc7, 0xff }, { 0x48, 0x89, 0x44, 0x24 } }, /* mov %reg, disp8(%rsp) */
-};
-
-static unsigned movable_len(const uint8_t *at)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(movable); i++) {
-		bool same = true;
-
-		for (unsigned j = 0; j < 4; j++)
-			same &= (at[j] & movable[i].mask[j]) == movable[i].bytes[j];
-		if (same)
-			return movable[i].len;
-	}
-	return 0;
-}
-
-/* WINDOW has the bytes from BEFORE before the instruction on: `mov $NUMBER, %eax` without a prefix. */
-static bool is_kind_a(const uint8_t *window, uint32_t number)
-{
-	const uint8_t *mov = window + BEFORE - JUMP_LEN;
-	uint32_t immediate;
-
-	memcpy(&immediate, mov + 1, sizeof(immediate));
-	return mov[0] == 0xb8 && immediate == number && (mov[-1] & 0xf0) != 0x40;
-}
-
 /* --- writing --------------------------------------------------------------------------------------- */
 
 static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
@@ -221,8 +177,8 @@ static uint8_t *put_jump(uint8_t *at, uint64_t target)
 	return put(PUT(at, OP_JUMP), &distance, sizeof(distance));
 }
 
-/* Writes SITE's stub; MOVED instructions bytes follow the call (kind B). */
-static void write_stub(struct site *site, const uint8_t *moved, unsigned moved_len)
+/* Writes SITE's stub; BEHIND has the bytes that follow the call. */
+static void write_stub(struct site *site, const uint8_t *behind)
 {
 	const uint64_t entry = (uint64_t)fast_entry;
 	uint8_t *at = (uint8_t *)site->stub, *back_at;
@@ -231,17 +187,17 @@ static void write_stub(struct site *site, const uint8_t *moved, unsigned moved_l
 	at = PUT(at, 0x48, 0xb9); /* movabs $back, %rcx */
 	back_at = at;
 	at = put(at, &back, sizeof(back));
-	if (site->kind == KIND_A)
+	if (site->kind == DECODE_A)
 		at = put(PUT(at, 0xb8), &site->number, sizeof(site->number)); /* mov $number, %eax */
 	at = put(PUT(at, 0x49, 0xbb), &entry, sizeof(entry));             /* movabs $entry, %r11 */
 	at = PUT(at, 0x41, 0xff, 0xe3);                                    /* jmp *%r11 */
-	if (site->kind == KIND_A)
+	if (site->kind == DECODE_A)
 		return;
 	at = PUT(at, 0x0f, 0x05);
 	site->back = (uint64_t)at;
 	(void)put(back_at, &site->back, sizeof(site->back));
-	at = put(at, moved, moved_len);
-	(void)put_jump(at, site->address + SYSCALL_LEN + moved_len);
+	at = put(at, behind, site->moved);
+	(void)put_jump(at, site->address + SYSCALL_LEN + site->moved);
 }
 
 static void barrier(void)
@@ -279,25 +235,22 @@ static void write_jump(uint8_t *at, uint64_t stub)
 /* With the lock. False: this site goes on trapping. */
 static bool patch(struct site *site, uint32_t number)
 {
-	uint8_t window[WINDOW];
-	unsigned moved = 0;
-	uint64_t at, page, len;
+	uint8_t window[DECODE_WINDOW];
+	uint64_t begin = site->address - DECODE_BEFORE, at, page, len;
+	unsigned moved;
 
-	if (!memory_is_code(site->address - BEFORE, site->address - BEFORE + WINDOW) ||
-	    copy_in(window, site->address - BEFORE, WINDOW) < 0)
+	if (!memory_is_code(begin, begin + DECODE_WINDOW) || copy_in(window, begin, DECODE_WINDOW) < 0)
 		return false;
-	site->kind = is_kind_a(window, number) ? KIND_A : KIND_B;
+	site->kind = decode_site(window, site->address, number, &moved);
+	if (site->kind == DECODE_NONE)
+		return false;
 	site->number = number;
-	if (site->kind == KIND_B) {
-		moved = movable_len(window + BEFORE + SYSCALL_LEN);
-		if (!moved)
-			return false;
-	}
-	at = site->kind == KIND_A ? site->address - JUMP_LEN : site->address;
-	site->stub = stub_new(at + JUMP_LEN, site->kind == KIND_B);
+	site->moved = (uint8_t)moved;
+	at = site->kind == DECODE_A ? site->address - JUMP_LEN : site->address;
+	site->stub = stub_new(at + JUMP_LEN, site->kind == DECODE_B);
 	if (!site->stub)
 		return false;
-	write_stub(site, window + BEFORE + SYSCALL_LEN, moved);
+	write_stub(site, window + DECODE_BEFORE + SYSCALL_LEN);
 	page = PAGE_DOWN(at);
 	len = PAGE_UP(at + JUMP_LEN) - page;
 	if (NATIVE(__NR_mprotect, page, len, PROT_RWX) < 0)
@@ -326,7 +279,7 @@ void patch_trapped(uint64_t address, uint64_t number)
 
 /* --- those who meet it ------------------------------------------------------------------------------ */
 
-static bool is_active(const struct site *site, enum kind kind)
+static bool is_active(const struct site *site, enum decode_kind kind)
 {
 	uint8_t state = site ? __atomic_load_n(&site->state, __ATOMIC_ACQUIRE) : SITE_NEW;
 
@@ -337,7 +290,7 @@ uint64_t patch_resume(uint64_t pc)
 {
 	const struct site *site = site_find(pc - SYSCALL_LEN, false);
 
-	return is_active(site, KIND_B) ? site->back : pc;
+	return is_active(site, DECODE_B) ? site->back : pc;
 }
 
 /* The third byte of a jump of kind B. */
@@ -345,7 +298,7 @@ static bool fault_at_third_byte(struct frame *f)
 {
 	const struct site *site = site_find(f->uc.rip - 2, false);
 
-	if (!is_active(site, KIND_B))
+	if (!is_active(site, DECODE_B))
 		return false;
 	f->uc.rip = site->back;
 	return true;
@@ -357,12 +310,12 @@ static bool fault_at_breakpoint(struct frame *f)
 	uint64_t at = f->uc.rip - 1;
 	const struct site *site = site_find(at, false);
 
-	if (is_active(site, KIND_B)) {
+	if (is_active(site, DECODE_B)) {
 		f->uc.rip = site->back - SYSCALL_LEN; /* the stub's own instruction */
 		return true;
 	}
 	site = site_find(at + JUMP_LEN, false);
-	if (!is_active(site, KIND_A))
+	if (!is_active(site, DECODE_A))
 		return false;
 	f->uc.rax = site->number;
 	f->uc.rip = site->address;
@@ -394,13 +347,15 @@ void patch_canonical(struct frame *f)
 			site = site_of_stub(pc & ~(uint64_t)(STUB_SIZE - 1));
 	if (!site)
 		return;
-	if (site->kind == KIND_A) {
+	if (site->kind == DECODE_A) {
 		f->uc.rip = site->address;
 		f->uc.rax = site->number;
 	} else if (pc < site->back) {
 		f->uc.rip = site->address;
 	} else if (pc == site->back) {
 		f->uc.rip = site->address + SYSCALL_LEN; /* comes back by SIGILL */
+	} else {
+		f->uc.rip = site->address + SYSCALL_LEN + site->moved;
 	}
 }
 
