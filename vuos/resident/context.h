@@ -145,11 +145,11 @@ struct process {
 	call_watcher *unknown; /* told of calls that calls.tbl does not know; NULL: nobody is */
 	bool has_threads; /* memory is, or was, shared with others */
 	struct exec_reserved reserved; /* reserved.h */
+	struct context first;   /* of the thread that has run since exec */
+	struct action actions[SIGNALS];
 	char self[PATH_MAX];    /* the resident's own file */
 	char program[PATH_MAX]; /* what /proc/self/exe says */
 	char trace_path[PATH_MAX];
-	struct context first;   /* of the thread that has run since exec */
-	struct action actions[SIGNALS];
 };
 extern struct process process;
 

@@ -119,12 +119,14 @@ void signals_start(struct context *c, const void *state)
 		saved = &none;
 	c->blocked = saved->blocked & OURS;
 	c->held = saved->held & c->blocked;
-	memcpy(c->held_info, saved->info, sizeof(c->held_info));
+	if (c->held)
+		memcpy(c->held_info, saved->info, sizeof(c->held_info));
 	signals_use_stack(c);
 	for (int signo = 1; signo < SIGNALS; signo++) {
 		if (!signal_is_ours(signo))
 			continue;
-		c->actions[signo].handler = saved->ignored & SIGNAL_BIT(signo) ? (uint64_t)SIG_IGN : 0;
+		if (saved->ignored & SIGNAL_BIT(signo))
+			c->actions[signo].handler = (uint64_t)SIG_IGN;
 		kernel_handler(signo, 0);
 	}
 	(void)NATIVE(__NR_rt_sigprocmask, SIG_UNBLOCK, &ours, NULL, SET_SIZE);

@@ -22,9 +22,9 @@
 #define PROT_GROWSDOWN        0x01000000
 #define HEAP_RANDOM_PAGES     0x1fff
 
-struct process process;
+struct process process __attribute__((aligned(PAGE)));
 
-static char first_stack[STACK_SIZE] __attribute__((aligned(64)));
+static char first_stack[STACK_SIZE] __attribute__((aligned(PAGE)));
 
 void resident_start(uint64_t *sp); /* from entry.S */
 

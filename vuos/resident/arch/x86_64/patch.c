@@ -18,8 +18,8 @@
  * byte last, with membarrier(2) between.
  *
  * Only code from files (memory.h) is patched. Whatever fails, the site goes on trapping. Sites are found
- * by their address; those of a mapping that goes are forgotten. Stubs are not used twice: a thread may
- * be in one.
+ * by their address, in chains from which none is taken; those of a mapping that goes are forgotten. Stubs
+ * are not used twice: a thread may be in one.
  */
 #include "vuos/resident/patch.h"
 
@@ -30,8 +30,8 @@
 #include "vuos/resident/lock.h"
 #include "vuos/resident/memory.h"
 
-#define SITES          2048 /* a power of two */
-#define PROBES         16
+#define SITES          2048
+#define CHAINS         512 /* a power of two */
 #define TRAPS_BEFORE   3
 #define STUB_SIZE      64
 #define ARENA_SIZE     0x10000
@@ -51,46 +51,91 @@
 enum state { SITE_NEW, SITE_PATCHED, SITE_HOPELESS, SITE_CHANGING };
 
 struct site {
-	uint64_t address; /* of the instruction; 0: free */
+	uint64_t address; /* of the instruction; set once */
 	uint64_t stub;    /* its beginning */
-	uint64_t back;    /* where the stub's call returns to (kind B) */
 	uint32_t number;  /* of the call (kind A) */
+	uint16_t next;    /* in its chain */
+	uint8_t back;     /* in the stub: where its call returns to (kind B) */
 	uint8_t traps, state, kind;
 	uint8_t moved; /* bytes of the instruction behind it (kind B) */
 };
+_Static_assert(sizeof(struct site) == 32, "many to a page");
 
+/* At the beginning of one. */
 struct arena {
-	uint64_t base;
-	uint64_t taken[ARENA_STUBS / 64];
+	uint64_t taken[ARENA_STUBS / 64]; /* a bit for each stub */
 };
+_Static_assert(sizeof(struct arena) % STUB_SIZE == 0, "in the place of stubs");
 
+/*
+ * What most processes need of it is in one page: each page that a program touches at its start costs as
+ * much as some calls.
+ */
 static struct {
 	struct lock lock;
 	bool registered; /* for membarrier */
 	uint32_t num_arenas;
+	uint32_t num_sites; /* that were given out, and more if there are no more */
+	uint16_t chains[CHAINS]; /* numbers of sites, from 1 */
 	struct site sites[SITES];
-	struct arena arenas[ARENAS];
-} patches;
+	struct arena *arenas[ARENAS];
+} patches __attribute__((aligned(PAGE)));
 
 /* --- sites ------------------------------------------------------------------------------------- */
 
-static struct site *site_find(uint64_t address, bool make)
+static uint64_t back_of(const struct site *site)
 {
-	uint32_t first = (uint32_t)(address * 0x9e3779b97f4a7c15ull >> 53);
+	return site->stub + site->back;
+}
 
-	for (uint32_t i = 0; i < PROBES; i++) {
-		struct site *site = &patches.sites[(first + i) & (SITES - 1)];
-		uint64_t free = 0;
+static uint16_t *chain_of(uint64_t address)
+{
+	return &patches.chains[address * 0x9e3779b97f4a7c15ull >> 55];
+}
 
-		if (__atomic_load_n(&site->address, __ATOMIC_ACQUIRE) == address)
-			return site;
-		if (site->address || !make)
-			continue;
-		if (__atomic_compare_exchange_n(&site->address, &free, address, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE) || free == address)
-			return site;
-	}
+static struct site *site_in(uint16_t first, uint64_t address)
+{
+	for (uint16_t i = first; i; i = patches.sites[i - 1].next)
+		if (patches.sites[i - 1].address == address)
+			return &patches.sites[i - 1];
 	return NULL;
+}
+
+static struct site *site_find(uint64_t address)
+{
+	return site_in(__atomic_load_n(chain_of(address), __ATOMIC_ACQUIRE), address);
+}
+
+/* NULL: there are enough. Who loses a race for the same address has taken one for nothing. */
+static struct site *site_make(uint64_t address)
+{
+	uint16_t *chain = chain_of(address), first = __atomic_load_n(chain, __ATOMIC_ACQUIRE);
+	struct site *site = site_in(first, address);
+	uint32_t number;
+
+	if (site)
+		return site;
+	number = __atomic_add_fetch(&patches.num_sites, 1, __ATOMIC_RELAXED);
+	if (number > SITES) {
+		(void)__atomic_sub_fetch(&patches.num_sites, 1, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	patches.sites[number - 1].address = address;
+	patches.sites[number - 1].next = first;
+	while (!__atomic_compare_exchange_n(chain, &first, (uint16_t)number, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE)) {
+		site = site_in(first, address);
+		if (site)
+			return site;
+		patches.sites[number - 1].next = first;
+	}
+	return &patches.sites[number - 1];
+}
+
+static struct site *site_numbered(uint32_t i)
+{
+	return i < SITES && i < __atomic_load_n(&patches.num_sites, __ATOMIC_RELAXED) ? &patches.sites[i]
+										       : NULL;
 }
 
 /* --- stubs --------------------------------------------------------------------------------------- */
@@ -110,8 +155,8 @@ static bool is_invalid(uint8_t opcode)
 /* A stub in ARENA that a jump which ends at NEXT reaches; INVALID: with such a third byte. 0: none. */
 static uint64_t stub_in(struct arena *arena, uint64_t next, bool invalid)
 {
-	for (uint32_t i = 0; i < ARENA_STUBS; i++) {
-		uint64_t stub = arena->base + (uint64_t)i * STUB_SIZE;
+	for (uint32_t i = sizeof(*arena) / STUB_SIZE; i < ARENA_STUBS; i++) {
+		uint64_t stub = (uint64_t)arena + (uint64_t)i * STUB_SIZE;
 		int64_t distance = (int64_t)(stub - next);
 
 		if (arena->taken[i / 64] >> (i % 64) & 1)
@@ -128,7 +173,6 @@ static uint64_t stub_in(struct arena *arena, uint64_t next, bool invalid)
 
 static struct arena *arena_at(uint64_t place)
 {
-	struct arena *arena = &patches.arenas[patches.num_arenas];
 	long at = NATIVE(__NR_mmap, place, ARENA_SIZE, PROT_RWX, MAP_AT, -1, 0);
 
 	if (at != (long)place) {
@@ -136,15 +180,14 @@ static struct arena *arena_at(uint64_t place)
 			(void)NATIVE(__NR_munmap, at, ARENA_SIZE);
 		return NULL;
 	}
-	*arena = (struct arena){ .base = place };
-	patches.num_arenas++;
-	return arena;
+	patches.arenas[patches.num_arenas] = (struct arena *)place;
+	return patches.arenas[patches.num_arenas++];
 }
 
 static uint64_t stub_new(uint64_t next, bool invalid)
 {
 	for (uint32_t i = 0; i < patches.num_arenas; i++) {
-		uint64_t stub = stub_in(&patches.arenas[i], next, invalid);
+		uint64_t stub = stub_in(patches.arenas[i], next, invalid);
 
 		if (stub)
 			return stub;
@@ -194,8 +237,9 @@ static void write_stub(struct site *site, const uint8_t *behind)
 	if (site->kind == DECODE_A)
 		return;
 	at = PUT(at, 0x0f, 0x05);
-	site->back = (uint64_t)at;
-	(void)put(back_at, &site->back, sizeof(site->back));
+	site->back = (uint8_t)((uint64_t)at - site->stub);
+	back = (uint64_t)at;
+	(void)put(back_at, &back, sizeof(back));
 	at = put(at, behind, site->moved);
 	(void)put_jump(at, site->address + SYSCALL_LEN + site->moved);
 }
@@ -269,7 +313,7 @@ void patch_trapped(uint64_t address, uint64_t number)
 
 	if (process.patching == PATCH_NEVER || number > UINT32_MAX)
 		return;
-	site = site_find(address, true);
+	site = site_make(address);
 	if (!site || site->state != SITE_NEW || ++site->traps < enough || !lock_try(&patches.lock))
 		return;
 	if (site->state == SITE_NEW && !patch(site, (uint32_t)number))
@@ -288,19 +332,19 @@ static bool is_active(const struct site *site, enum decode_kind kind)
 
 uint64_t patch_resume(uint64_t pc)
 {
-	const struct site *site = site_find(pc - SYSCALL_LEN, false);
+	const struct site *site = site_find(pc - SYSCALL_LEN);
 
-	return is_active(site, DECODE_B) ? site->back : pc;
+	return is_active(site, DECODE_B) ? back_of(site) : pc;
 }
 
 /* The third byte of a jump of kind B. */
 static bool fault_at_third_byte(struct frame *f)
 {
-	const struct site *site = site_find(f->uc.rip - 2, false);
+	const struct site *site = site_find(f->uc.rip - 2);
 
 	if (!is_active(site, DECODE_B))
 		return false;
-	f->uc.rip = site->back;
+	f->uc.rip = back_of(site);
 	return true;
 }
 
@@ -308,13 +352,13 @@ static bool fault_at_third_byte(struct frame *f)
 static bool fault_at_breakpoint(struct frame *f)
 {
 	uint64_t at = f->uc.rip - 1;
-	const struct site *site = site_find(at, false);
+	const struct site *site = site_find(at);
 
 	if (is_active(site, DECODE_B)) {
-		f->uc.rip = site->back - SYSCALL_LEN; /* the stub's own instruction */
+		f->uc.rip = back_of(site) - SYSCALL_LEN; /* the stub's own instruction */
 		return true;
 	}
-	site = site_find(at + JUMP_LEN, false);
+	site = site_find(at + JUMP_LEN);
 	if (!is_active(site, DECODE_A))
 		return false;
 	f->uc.rax = site->number;
@@ -331,9 +375,11 @@ bool patch_fault(struct frame *f)
 
 static const struct site *site_of_stub(uint64_t stub)
 {
-	for (uint32_t i = 0; i < SITES; i++)
-		if (patches.sites[i].stub == stub)
-			return &patches.sites[i];
+	const struct site *site;
+
+	for (uint32_t i = 0; (site = site_numbered(i)); i++)
+		if (site->stub == stub)
+			return site;
 	return NULL;
 }
 
@@ -343,16 +389,16 @@ void patch_canonical(struct frame *f)
 	const struct site *site = NULL;
 
 	for (uint32_t i = 0; i < patches.num_arenas && !site; i++)
-		if (pc - patches.arenas[i].base < ARENA_SIZE)
+		if (pc - (uint64_t)patches.arenas[i] < ARENA_SIZE)
 			site = site_of_stub(pc & ~(uint64_t)(STUB_SIZE - 1));
 	if (!site)
 		return;
 	if (site->kind == DECODE_A) {
 		f->uc.rip = site->address;
 		f->uc.rax = site->number;
-	} else if (pc < site->back) {
+	} else if (pc < back_of(site)) {
 		f->uc.rip = site->address;
-	} else if (pc == site->back) {
+	} else if (pc == back_of(site)) {
 		f->uc.rip = site->address + SYSCALL_LEN; /* comes back by SIGILL */
 	} else {
 		f->uc.rip = site->address + SYSCALL_LEN + site->moved;
@@ -361,12 +407,14 @@ void patch_canonical(struct frame *f)
 
 void patch_forget(uint64_t begin, uint64_t end)
 {
-	for (uint32_t i = 0; i < SITES; i++) {
-		struct site *site = &patches.sites[i];
+	struct site *site;
 
+	for (uint32_t i = 0; (site = site_numbered(i)); i++) {
 		if (site->address + SYSCALL_LEN <= begin || site->address - JUMP_LEN >= end || !site->address)
 			continue;
-		*site = (struct site){ .address = site->address };
+		__atomic_store_n(&site->state, SITE_NEW, __ATOMIC_RELEASE); /* it stays in its chain */
+		site->traps = 0;
+		site->stub = 0;
 	}
 }
 
