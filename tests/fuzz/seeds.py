@@ -348,9 +348,25 @@ def call_format():
         yield f"unknown{form}", call(500, -38, 1, 2, 3, form=form)
 
 
+def seccomp_filter():
+    def program(*rows):
+        call = host(4, 39, 0xc000003e) + host(8, 0x123456789abc, 1, 2, 3, 4, 5, 6)
+        return call + b"".join(code.to_bytes(2, "little") + bytes([jt, jf]) + host(4, k)
+                               for code, jt, jf, k in rows)
+    deny, allow = (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7fff0000)
+    yield "number", program((0x20, 0, 0, 0), (0x15, 0, 1, 39), deny, allow)
+    yield "argument", program((0x20, 0, 0, 28), (0x02, 0, 0, 15), (0x20, 0, 0, 24), (0x61, 0, 0, 15),
+                              (0x1c, 0, 0, 0), (0x16, 0, 0, 0))
+    yield "jumps", program((0x05, 0, 0, 1), deny, (0x45, 1, 0, 3), (0x35, 0, 1, 9), (0x2d, 1, 0, 0),
+                           allow, deny)
+    yield "arithmetic", program((0x80, 0, 0, 0), (0x07, 0, 0, 0), (0x34, 0, 0, 3), (0x6c, 0, 0, 0),
+                                (0x84, 0, 0, 0), (0x3c, 0, 0, 0), (0x87, 0, 0, 0), (0x16, 0, 0, 0))
+    yield "refused", program((0x60, 0, 0, 3), (0x94, 0, 0, 0), (0x20, 0, 0, 64))
+
+
 def main():
     for maker in (bpdu, call_format, capture_stream, control, decode, ether, exec_state, mgmt_session, offload,
-                  offload_join, ring, segment, takeover, vde_ring):
+                  offload_join, ring, seccomp_filter, segment, takeover, vde_ring):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():
