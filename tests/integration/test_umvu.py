@@ -4,16 +4,13 @@
 import os
 import pathlib
 import platform
-import pty
-import select
 import shutil
 import signal
 import struct
-import time
 
 import pytest
 
-from vslib.proc import PATIENCE
+from vslib.job import Terminal
 from vslib.sides import BUILD, SYSTEM_PATH, lacking, tool
 
 pytestmark = pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
@@ -64,11 +61,11 @@ def test_options_end_at_the_program(umvu):
 
 
 def test_statuses_of_the_program(umvu):
-    """Status and signal are the program's own."""
+    """The program's own; 128 and its number for a signal."""
     assert umvu('/bin/true').status == 0
     assert umvu('/bin/sh', '-c', 'exit 42').status == 42
-    assert umvu('/bin/sh', '-c', 'kill -TERM $$').status == -signal.SIGTERM
-    assert umvu('/bin/sh', '-c', 'kill -SEGV $$').status == -signal.SIGSEGV
+    assert umvu('/bin/sh', '-c', 'kill -TERM $$').status == 128 + signal.SIGTERM
+    assert umvu('/bin/sh', '-c', 'kill -SEGV $$').status == 128 + signal.SIGSEGV
 
 
 def write_elf(path, *, bits=64, machine=62):
@@ -397,48 +394,6 @@ def test_program(lab, ours, name, user):
 
 
 # --- terminals -----------------------------------------------------------------------------------------
-
-
-class Terminal:
-    """A program on a pseudo-terminal of its own session."""
-
-    def __init__(self, argv, env, cwd):
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.chdir(cwd)
-            os.execve(argv[0], argv, env)
-        self.text = ''
-
-    def expect(self, words, timeout=10):
-        """Reads until the words have come; they are taken from the text."""
-        deadline = time.monotonic() + timeout * PATIENCE
-        while words not in self.text:
-            ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f'{words!r} did not come: {self.text!r}'
-            try:
-                self.text += os.read(self.master, 4096).decode(errors='replace')
-            except OSError:
-                raise AssertionError(f'{words!r} did not come before the end: {self.text!r}') from None
-        self.text = self.text.partition(words)[2]
-
-    def send(self, text):
-        """Types."""
-        os.write(self.master, text.encode())
-
-    def end(self):
-        """The status; what is left of the program is killed."""
-        try:
-            deadline = time.monotonic() + 10 * PATIENCE
-            while time.monotonic() < deadline:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-                if pid:
-                    return os.waitstatus_to_exitcode(status)
-                time.sleep(0.01)
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            return None
-        finally:
-            os.close(self.master)
 
 
 @pytest.mark.parametrize('way', ['bare', *WAYS])

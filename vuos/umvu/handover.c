@@ -13,23 +13,21 @@
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /*
- * Which signals of faults this process ignores, and which it blocks: the kernel does not do that for the
- * resident, which has to know.
+ * Which signals of faults this process ignores, and which it blocks (MASK): the kernel does not do that for
+ * the resident, which has to know.
  */
-static struct exec_signals fault_signals(void)
+static struct exec_signals fault_signals(const sigset_t *mask)
 {
 	static const int signals[] = { SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGTRAP };
 	struct exec_signals found = { 0 };
-	sigset_t mask;
 
-	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		uint64_t bit = UINT64_C(1) << (signals[i] - 1);
 		struct sigaction action;
 
 		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler == SIG_IGN)
 			found.ignored |= bit;
-		if (sigismember(&mask, signals[i]) > 0)
+		if (sigismember(mask, signals[i]) > 0)
 			found.blocked |= bit;
 	}
 	return found;
@@ -37,7 +35,7 @@ static struct exec_signals fault_signals(void)
 
 static size_t write_block(const struct handover *handover, void *block, size_t room)
 {
-	const struct exec_signals signals = fault_signals();
+	const struct exec_signals signals = fault_signals(handover->mask);
 	struct exec_writer writer;
 
 	exec_state_begin(&writer, block, room);

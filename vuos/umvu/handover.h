@@ -2,6 +2,8 @@
 /* What the resident of the first program is told, as execve(2) inside tells the next one's. */
 #pragma once
 
+#include <signal.h>
+
 #include "base/error.h"
 #include "vuos/resident/exec_state.h"
 
@@ -11,6 +13,7 @@ struct handover {
 	const char *trace; /* the trace's file; NULL: none */
 	const char *resident; /* its file */
 	struct exec_reserved reserved;
+	const sigset_t *mask; /* of the program */
 };
 
 /* A sealed file of memory with it, and with the signals of faults as they are here: a descriptor. */

@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -49,32 +50,82 @@ static int make_trace(const char *name, char path[PATH_MAX], struct error *error
 	return 0;
 }
 
-int launch(const struct settings *s, char **argv, struct error *error)
+/* The first lines of a child, which has its parent's memory until it has executed something. */
+static _Noreturn void become(const struct launcher *l, char **argv, pid_t parent, volatile int *failed)
 {
-	char path[PATH_MAX], resident[PATH_MAX], real[PATH_MAX], trace[PATH_MAX], variable[16];
+	if (l->settings->orphans == ORPHANS_KILL) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(STATUS_REFUSED); /* it was killed before */
+	}
+	if (l->ignores_children)
+		(void)signal(SIGCHLD, SIG_IGN);
+	(void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+	(void)execv(l->resident, argv);
+	*failed = errno;
+	_exit(STATUS_REFUSED);
+}
+
+/* vfork(2): this process is small, but even its page tables take longer to copy than all else here. */
+static pid_t start(const struct launcher *l, char **argv, struct error *error)
+{
+	volatile int failed = 0;
+	pid_t parent = getpid(), pid = vfork();
+
+	if (pid == 0)
+		become(l, argv, parent, &failed);
+	if (pid < 0)
+		return error_set_errno(error, errno, "cannot start a process");
+	if (!failed)
+		return pid;
+	(void)waitpid(pid, NULL, 0);
+	return error_set_errno(error, failed, "%s", l->resident);
+}
+
+int launcher_init(struct launcher *l, const struct settings *s, struct error *error)
+{
+	char resident[PATH_MAX];
+	struct sigaction action;
+	sigset_t all;
+	int r = find_resident(resident, error);
+
+	if (r == 0)
+		r = make_trace(s->trace, l->trace, error);
+	if (r < 0)
+		return r;
+	if (!realpath(resident, l->resident))
+		return error_set_errno(error, errno, "%s", resident);
+	r = reserve(l->resident, &l->reserved, error);
+	if (r < 0)
+		return r;
+	l->settings = s;
+	l->ignores_children = sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &l->mask);
+	return 0;
+}
+
+pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
+{
+	const struct settings *s = l->settings;
+	char path[PATH_MAX], variable[16];
 	struct handover handover = {
 		.base = { .trap = (uint32_t)s->trap, .patching = s->patching,
 			  .tracing = !s->trace ? 0 : s->json ? 2 : 1, .descriptor = -1 },
-		.path = path, .trace = s->trace ? trace : NULL, .resident = real,
+		.path = path, .trace = s->trace ? l->trace : NULL, .mask = &l->mask,
+		.resident = l->resident, .reserved = l->reserved,
 	};
+	auto_close int state = -1;
 	int r = find_program(argv[0], path, error);
 
-	if (r == 0)
-		r = find_resident(resident, error);
-	if (r == 0)
-		r = make_trace(s->trace, trace, error);
 	if (r < 0)
 		return r;
-	if (!realpath(resident, real))
-		return error_set_errno(error, errno, "%s", resident);
-	r = reserve(real, &handover.reserved, error);
-	if (r == 0)
-		r = handover_make(&handover, error);
-	if (r < 0)
-		return r;
-	(void)snprintf(variable, sizeof(variable), "%d", r);
+	state = handover_make(&handover, error);
+	if (state < 0)
+		return state;
+	(void)snprintf(variable, sizeof(variable), "%d", state);
 	if (setenv("_VU", variable, 1) < 0)
 		return error_set_errno(error, errno, "umvu");
-	(void)execv(real, argv);
-	return error_set_errno(error, errno, "%s", real);
+	return start(l, argv, error);
 }

@@ -18,14 +18,24 @@ static int set_trap(void *settings, const char *argument, struct error *error)
 	return 0;
 }
 
+/* Which of three words; 3: none of them. */
+static unsigned word_of(const char *word, const char *const words[3])
+{
+	unsigned i = 0;
+
+	while (i < 3 && !str_equal(word, words[i]))
+		i++;
+	return i;
+}
+
 static int set_patching(void *settings, const char *argument, struct error *error)
 {
-	static const char *const names[] = { "never", "normal", "first" }; /* context.h of the resident */
+	static const char *const names[3] = { "never", "normal", "first" }; /* context.h of the resident */
 	struct settings *s = settings;
 
-	for (s->patching = 0; s->patching < ARRAY_SIZE(names); s->patching++)
-		if (str_equal(argument, names[s->patching]))
-			return 0;
+	s->patching = word_of(argument, names);
+	if (s->patching < ARRAY_SIZE(names))
+		return 0;
 	return error_set(error, EINVAL, "--patch=%s: neither never, normal nor first", argument);
 }
 
@@ -39,12 +49,37 @@ static int set_trace_format(void *settings, const char *argument, struct error *
 	return error_set(error, EINVAL, "--trace-format=%s: neither text nor json", argument);
 }
 
+static int set_orphans(void *settings, const char *argument, struct error *error)
+{
+	static const char *const names[3] = { "wait", "leave", "kill" }; /* enum orphans */
+	struct settings *s = settings;
+
+	s->orphans = word_of(argument, names);
+	if (s->orphans < ARRAY_SIZE(names))
+		return 0;
+	return error_set(error, EINVAL, "--orphans=%s: neither wait, leave nor kill", argument);
+}
+
+static int set_kill_on_exit(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+
+	(void)argument;
+	(void)error;
+	s->orphans = ORPHANS_KILL;
+	return 0;
+}
+
 static const struct option_row rows[] = {
 	{ 0, "trap", .kind = OPTION_CALL, .arg = "WAY", .set = set_trap, .choices = "dispatch filter",
 	  .help = "how calls are caught: dispatch or filter (default: dispatch where the kernel has it)" },
 	{ 0, "patch", .kind = OPTION_CALL, .arg = "WHEN", .set = set_patching,
 	  .choices = "never normal first", .preset = "normal",
 	  .help = "when call sites are changed to jump instead of trapping" },
+	{ 0, "orphans", .kind = OPTION_CALL, .arg = "WHAT", .set = set_orphans,
+	  .choices = "wait leave kill", .preset = "wait",
+	  .help = "what to do with processes that the program leaves behind when it ends" },
+	{ 0, "kill-on-exit", .kind = OPTION_CALL, .set = set_kill_on_exit, .help = "as --orphans=kill" },
 	{ 't', "trace", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
 	  .offset = offsetof(struct settings, trace), .help = "write what the program calls to a file" },
 	{ 0, "trace-format", .kind = OPTION_CALL, .arg = "FORM", .set = set_trace_format,

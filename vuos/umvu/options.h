@@ -11,12 +11,16 @@ enum trap { TRAP_DISPATCH = 0, TRAP_FILTER_NEW = 2, TRAP_ANY = -1 };
 
 #define PATCH_NORMAL 1
 
+/* What becomes of the processes that the program leaves behind. */
+enum orphans { ORPHANS_WAIT, ORPHANS_LEAVE, ORPHANS_KILL };
+
 struct settings {
 	int trap; /* enum trap */
 	unsigned patching;
 	const char *trace;
 	bool json;
 	bool check;
+	unsigned orphans; /* enum orphans */
 };
 
 #define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL }

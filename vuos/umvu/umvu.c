@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * umvu: runs a program with each of its system calls passing through the resident (vuos/resident), which
- * is what is executed in the program's place. This process becomes the program: its status and signals
- * are the program's own.
+ * is what is executed in the program's place. This process stays as the supervisor of the view (supervisor.c).
  */
 #include <errno.h>
 
 #include "base/log.h"
 #include "check.h"
-#include "launch.h"
 #include "options.h"
+#include "supervisor.h"
 
 int main(int argc, char **argv)
 {
@@ -27,7 +26,9 @@ int main(int argc, char **argv)
 		return option_usage_error(&umvu_options, "which program is to be run?");
 	r = check_trap(&s, &error);
 	if (r == 0)
-		r = launch(&s, argv + first, &error);
+		r = supervise(&s, argv + first, &error);
+	if (r >= 0)
+		return r;
 	log_error("%s", error_text(&error));
 	return r == -ENOENT ? STATUS_NOT_FOUND : STATUS_REFUSED;
 }

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation. The supervisor starts the program as its child, in its own process group, so that
+ * terminal, session and job control are the program's as if it had been started without us, and then keeps
+ * out of the way: it holds no descriptor of the program's but the one for messages, and no directory.
+ *
+ * Signals. What the terminal sends comes to the whole process group, so the program has it already. What
+ * somebody outside the view sends to the supervisor is meant for the program, and is passed on; what a process
+ * of the view sends (kill(0, ...)) is not. job.c has what stops and goes on.
+ *
+ * All descendants are ours to wait for (PR_SET_CHILD_SUBREAPER), whatever becomes of their parents: the view
+ * has ended when there are no children any more.
+ */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "job.h"
+#include "launch.h"
+#include "processes.h"
+
+#define STATUS_SIGNAL 128 /* plus its number */
+
+struct supervisor {
+	const struct settings *settings;
+	struct loop *loop;
+	pid_t root; /* the program; 0: it has ended */
+	int status; /* of the program */
+	bool leads; /* the session */
+};
+
+static int status_of(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? STATUS_SIGNAL + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+/* --- ending ---------------------------------------------------------------------------------------- */
+
+/* Sends a signal to all processes of the view: how many it could be sent to. */
+static size_t signal_all(int signo)
+{
+	auto_free struct process_row *rows = NULL;
+	ssize_t count = processes_below(getpid(), &rows);
+	size_t sent = 0;
+
+	for (ssize_t i = 0; i < count; i++)
+		sent += kill(rows[i].pid, signo) == 0;
+	return sent;
+}
+
+/* A child of one that was killed is ours, and gets its own signal, unless it may not be killed by us. */
+static void kill_all(void)
+{
+	while (signal_all(SIGKILL) && waitpid(-1, NULL, __WALL) > 0)
+		;
+}
+
+static void root_ended(struct supervisor *sup, int wait_status)
+{
+	sup->status = status_of(wait_status);
+	sup->root = 0;
+	if (sup->settings->orphans == ORPHANS_KILL)
+		kill_all();
+	if (sup->settings->orphans != ORPHANS_WAIT)
+		loop_stop(sup->loop, 0);
+}
+
+static void children_changed(struct supervisor *sup)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WALL)) > 0) {
+		if (pid != sup->root)
+			continue;
+		if (WIFSTOPPED(status))
+			job_stop(pid, WSTOPSIG(status));
+		else
+			root_ended(sup, status);
+	}
+	if (pid < 0 && errno == ECHILD)
+		loop_stop(sup->loop, 0);
+}
+
+/* --- signals --------------------------------------------------------------------------------------- */
+
+/* What the kernel sends for a terminal. */
+static bool is_of_terminal(int signo)
+{
+	static const int signals[] = { SIGINT, SIGQUIT, SIGHUP, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH };
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(signals) && signals[i] != signo)
+		i++;
+	return i < ARRAY_SIZE(signals);
+}
+
+/* Whether the program has to get it from us: nobody has sent it there, and it is not from the view itself. */
+static bool is_to_be_passed_on(const struct supervisor *sup, const siginfo_t *info)
+{
+	if (info->si_code <= 0)
+		return !process_is_below(info->si_pid, getpid());
+	if (info->si_signo == SIGHUP && sup->leads)
+		return true; /* the terminal has gone, which only the leader of the session is told */
+	return !is_of_terminal(info->si_signo);
+}
+
+/* The program has gone, and others are being waited for. */
+static void signal_rest(struct supervisor *sup, int signo, bool passed_on)
+{
+	if (passed_on)
+		(void)signal_all(signo);
+	else if (signo == SIGINT || signo == SIGQUIT || signo == SIGHUP)
+		loop_stop(sup->loop, 0); /* those of the terminal's job have it; the others go on without us */
+}
+
+static void signal_came(struct loop *loop, void *object, const siginfo_t *info)
+{
+	struct supervisor *sup = object;
+	bool pass_on;
+
+	(void)loop;
+	if (info->si_signo == SIGCHLD) {
+		children_changed(sup);
+		return;
+	}
+	pass_on = is_to_be_passed_on(sup, info);
+	if (!sup->root)
+		signal_rest(sup, info->si_signo, pass_on);
+	else if (info->si_signo == SIGCONT)
+		job_continue(sup->root);
+	else if (pass_on)
+		(void)kill(sup->root, info->si_signo);
+}
+
+/* --- running --------------------------------------------------------------------------------------- */
+
+/* What the program closes shall be closed: a pipe's other end would wait for us. */
+static void let_go(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fd != STDERR_FILENO || fcntl(fd, F_GETFD) < 0)
+			(void)dup2(null, fd);
+	(void)close_range(STDERR_FILENO + 1, ~0u, 0);
+	(void)chdir("/");
+}
+
+static int watch(struct supervisor *sup, struct error *error)
+{
+	sigset_t all;
+	int r = loop_new(&sup->loop);
+
+	(void)sigfillset(&all);
+	if (r == 0)
+		r = loop_signals(sup->loop, &all, signal_came, sup);
+	if (r < 0)
+		return error_set_errno(error, -r, "cannot wait for the program");
+	children_changed(sup); /* one that ended before is not told again */
+	return loop_run(sup->loop);
+}
+
+int supervise(const struct settings *s, char **argv, struct error *error)
+{
+	struct supervisor sup = { .settings = s, .leads = getsid(0) == getpid() };
+	struct launcher launcher;
+	int r = launcher_init(&launcher, s, error);
+
+	if (r < 0)
+		return r;
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sup.root = launcher_start(&launcher, argv, error);
+	if (sup.root < 0)
+		return sup.root;
+	(void)prctl(PR_SET_DUMPABLE, 0); /* a program of the view has no business in here */
+	let_go();
+	if (watch(&sup, error) < 0) {
+		log_error("%s", error_text(error));
+		(void)waitpid(sup.root, &r, 0);
+		sup.status = status_of(r);
+	}
+	loop_free(sup.loop);
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	return sup.status;
+}
