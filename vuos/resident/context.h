@@ -25,6 +25,14 @@ enum {
 	WORK_FRAME = 4,   /* this call needs a frame of the kernel's: it is made anew by the trap */
 };
 
+/* Filters of the program's own, for a thread (seccomp.c). */
+struct seccomp_state {
+	struct filter_link *chain; /* the newest first */
+	uint32_t mode;             /* SECCOMP_MODE_ */
+	bool no_new_privs;         /* of the program, where our trap needs it set for us */
+	bool privs_due;            /* it is to be set: another thread wanted it */
+};
+
 struct context {
 	struct context *self;
 	uint32_t work;       /* CONTEXT_WORK: changed by single instructions only */
@@ -52,6 +60,11 @@ struct context {
 	void *scratch;             /* mapping of an exec under way, freed by the parent of vfork(2) */
 	size_t scratch_len;
 	bool is_vfork_child;
+	struct seccomp_state seccomp;
+	/* thread_list.h; the number is there when it is needed. */
+	struct context *list_next, *list_before;
+	uint32_t group, tid;
+	bool is_listed;
 	/*
 	 * From here on what is written before it is read: a context that is used again is cleared up to
 	 * here only.
@@ -133,6 +146,7 @@ enum patching {
 /* Bits of process.watch: what is done with each call beside serving it. */
 enum {
 	WATCH_TRACE = 1,
+	WATCH_SECCOMP = 2, /* some thread has filters of its own */
 };
 
 enum tracing { TRACE_NOT, TRACE_TEXT, TRACE_JSON };
@@ -144,6 +158,7 @@ struct process {
 	uint32_t watch;   /* WATCH_ */
 	call_watcher *unknown; /* told of calls that calls.tbl does not know; NULL: nobody is */
 	bool has_threads; /* memory is, or was, shared with others */
+	uint32_t outer_seccomp; /* SECCOMP_MODE_ that we were started with, where our trap hides it */
 	struct exec_reserved reserved; /* reserved.h */
 	struct context first;   /* of the thread that has run since exec */
 	struct action actions[SIGNALS];

@@ -14,6 +14,7 @@
 #include "vuos/resident/calls.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/reserved.h"
+#include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace.h"
 
@@ -37,22 +38,20 @@ long call_arch_prctl(struct context *c, struct call *call)
 	}
 }
 
-/* A filter of the program's would see our calls: there is none, as in a kernel without seccomp(2). */
+/* How calls come to us is our own affair. */
 long call_prctl(struct context *c, struct call *call)
 {
-	int operation = (int)CALL_ARG(call, 0);
-
-	(void)c;
-	if (operation == PR_SET_SECCOMP || operation == PR_SET_SYSCALL_USER_DISPATCH)
+	switch ((int)CALL_ARG(call, 0)) {
+	case PR_SET_SECCOMP:
+	case PR_GET_SECCOMP:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_GET_NO_NEW_PRIVS:
+		return seccomp_prctl(c, call);
+	case PR_SET_SYSCALL_USER_DISPATCH:
 		return -EINVAL;
-	return native_call(call->raw);
-}
-
-long call_seccomp(struct context *c, struct call *call)
-{
-	(void)c;
-	(void)call;
-	return -EINVAL;
+	default:
+		return native_call(call->raw);
+	}
 }
 
 /* What calls.tbl refuses, with its error. */
@@ -86,10 +85,37 @@ static long serve(struct context *c, struct call *call)
 	return entry->handler ? entry->handler(c, call) : native_call(call->raw);
 }
 
+/* As the program's own filters say, if it has some. */
+static long serve_filtered(struct context *c, struct call *call)
+{
+	return process.watch & WATCH_SECCOMP ? seccomp_serve(c, call, serve) : serve(c, call);
+}
+
 /* Somebody wants to know of, or to decide on, each call. */
 static __attribute__((noinline)) long serve_watched(struct context *c, struct call *call)
 {
-	return process.watch & WATCH_TRACE ? trace_serve(c, call, serve) : serve(c, call);
+	return process.watch & WATCH_TRACE ? trace_serve(c, call, serve_filtered) : serve_filtered(c, call);
+}
+
+static long serve_foreign(struct context *c, struct call *call)
+{
+	(void)c;
+	(void)call;
+	return -ENOSYS;
+}
+
+/* A call by the 32-bit entry: there is none, but a filter may have more to say. */
+static bool foreign_handle(struct context *c, struct frame *f)
+{
+	struct call call = { .frame = f, .pc = f->uc.rip,
+			     .raw = { CALL_NUMBER(f->uc.rax), (uint32_t)f->uc.rbx, (uint32_t)f->uc.rcx,
+				      (uint32_t)f->uc.rdx, (uint32_t)f->uc.rsi, (uint32_t)f->uc.rdi,
+				      (uint32_t)f->uc.rbp } };
+	long result = seccomp_serve(c, &call, serve_foreign);
+
+	if (!call.keep)
+		f->uc.rax = (uint64_t)result;
+	return true;
 }
 
 /* Our own trapped instruction. True: the call was made already, and only a way out was wanted. */
@@ -116,10 +142,8 @@ bool trap_handle(struct frame *f)
 		signal_handle(f);
 		return false;
 	}
-	if (f->info.architecture != AUDIT_ARCH_X86_64) {
-		f->uc.rax = (uint64_t)-ENOSYS;
-		return true;
-	}
+	if (f->info.architecture != AUDIT_ARCH_X86_64)
+		return foreign_handle(c, f);
 	if (f->uc.rip == (uint64_t)trap_call_end) {
 		if (was_leaving(c, f))
 			return true;

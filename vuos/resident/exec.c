@@ -22,6 +22,7 @@
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/identity.h"
 #include "vuos/resident/reserved.h"
+#include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 
 #define SCRIPTS_MAX   5
@@ -58,6 +59,7 @@ static void add_sections(struct exec_writer *writer, struct context *c, const ch
 	exec_state_add_text(writer, EXEC_RESIDENT, process.self);
 	reserved_save(writer);
 	signals_save(c, writer);
+	seccomp_save(c, writer);
 }
 
 /* The state's file: its descriptor, which outlives exec. */

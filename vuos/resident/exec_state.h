@@ -27,7 +27,7 @@ enum exec_section_type {
 	EXEC_PATH,     /* text: the program */
 	EXEC_TRACE,    /* text: the trace's file */
 	EXEC_SIGNALS,  /* struct exec_signals */
-	EXEC_FILTERS,  /* of the program, for seccomp(2) */
+	EXEC_FILTERS,  /* struct exec_filters: of the program, for seccomp(2) */
 	EXEC_RESERVED, /* struct exec_reserved; not there: none is */
 	EXEC_RESIDENT, /* text: the resident's own file, for where there is no descriptor of it */
 };
@@ -86,5 +86,15 @@ bool exec_state_is_valid(const void *block, size_t len);
 const void *exec_state_find(const void *block, enum exec_section_type type, size_t min, size_t *ret_len);
 /* The text in a section: NULL when there is none, or when it has no end. */
 const char *exec_state_text(const void *block, enum exec_section_type type);
+
+/* What a thread has of seccomp(2). The filters follow, the oldest first, each with a head of its own. */
+struct exec_filters {
+	uint32_t mode, outer; /* SECCOMP_MODE_: its own, and that of umvu itself */
+	uint32_t no_new_privs, count;
+};
+
+struct exec_filter {
+	uint32_t len, unused; /* instructions, of 8 bytes, that follow */
+};
 
 #pragma GCC visibility pop

@@ -167,9 +167,12 @@ void signals_clear(struct context *c, bool in_kernel)
 
 /* --- delivery ------------------------------------------------------------------------------ */
 
-/* To this thread, as it was sent before. */
+/* To this thread, as it was sent before; it comes when the frame is returned from. */
 static void send_again(int signo, const struct siginfo *info)
 {
+	const uint64_t bit = SIGNAL_BIT(signo);
+
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_BLOCK, &bit, NULL, SET_SIZE);
 	(void)NATIVE(__NR_rt_tgsigqueueinfo, NATIVE(__NR_getpid), NATIVE(__NR_gettid), signo, info);
 }
 
@@ -180,7 +183,7 @@ static void deliver_default(struct frame *f, int signo, const struct siginfo *in
 	kernel_default(signo);
 	f->uc.mask = mask & ~SIGNAL_BIT(signo);
 	/* A fault, but a breakpoint, comes again by itself, and so the core dump shows it. */
-	if (info->code <= 0 || signo == SIGTRAP || !signal_is_ours(signo))
+	if (info->code <= 0 || signo == SIGTRAP || signo == SIGSYS || !signal_is_ours(signo))
 		send_again(signo, info);
 }
 
@@ -439,10 +442,25 @@ static void own_fault(const struct frame *f)
 	kernel_default(f->info.signo);
 }
 
+/* As the kernel: who blocks or ignores the signal of its own fault is killed by it. */
+void signal_force(struct context *c, struct frame *f, const struct siginfo *info)
+{
+	int signo = info->signo;
+
+	if (c->blocked & SIGNAL_BIT(signo) || c->actions[signo].handler == (uint64_t)SIG_IGN)
+		signal_kill(f, info);
+	else
+		deliver(c, f, info, f->uc.mask);
+}
+
+void signal_kill(struct frame *f, const struct siginfo *info)
+{
+	patch_canonical(f);
+	deliver_default(f, info->signo, info, f->uc.mask);
+}
+
 static void handle_fault(struct context *c, struct frame *f)
 {
-	uint64_t bit = SIGNAL_BIT(f->info.signo);
-
 	if (repair(f) || patch_fault(f))
 		return;
 	if (is_in_text(f->uc.rip)) {
@@ -451,11 +469,7 @@ static void handle_fault(struct context *c, struct frame *f)
 			own_fault(f);
 		return;
 	}
-	/* As the kernel: who blocks or ignores the signal of its own fault is killed by it. */
-	if (c->blocked & bit || c->actions[f->info.signo].handler == (uint64_t)SIG_IGN)
-		deliver_default(f, f->info.signo, &f->info, f->uc.mask);
-	else
-		deliver(c, f, &f->info, f->uc.mask);
+	signal_force(c, f, &f->info);
 }
 
 void signal_handle(struct frame *f)

@@ -39,6 +39,13 @@ uint64_t signals_block_blocked(const struct context *c);
 /* After clone with CLONE_CLEAR_SIGHAND, in the child, or for one that begins with its own table. */
 void signals_clear(struct context *c, bool in_kernel);
 
+/*
+ * The thread, which is to go on by F, gets a signal of OURS that it cannot put off, as for a fault of its
+ * own; or dies of it with its process.
+ */
+void signal_force(struct context *c, struct frame *f, const struct siginfo *info);
+void signal_kill(struct frame *f, const struct siginfo *info);
+
 /* From entry.S. */
 void signal_handle(struct frame *f);
 void trap_deliver(struct frame *f);

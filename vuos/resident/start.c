@@ -12,7 +12,9 @@
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/loader.h"
 #include "vuos/resident/reserved.h"
+#include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
+#include "vuos/resident/thread_list.h"
 
 #define STATUS_NOT_EXECUTABLE 126
 #define PROT_READ             1
@@ -178,6 +180,8 @@ static struct context *begin(const void *state)
 	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));
 	c->actions = process.actions;
 	context_set(c);
+	thread_list_begin(c);
+	seccomp_start(c, state);
 	signals_start(c, state);
 	return c;
 }

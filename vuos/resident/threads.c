@@ -21,8 +21,10 @@
 
 #include "vuos/resident/memory.h"
 #include "vuos/resident/patch.h"
+#include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/stacks.h"
+#include "vuos/resident/thread_list.h"
 #include "vuos/resident/trace.h"
 
 #define FRAME_SLACK 256
@@ -43,6 +45,8 @@ static void context_free(struct context *c)
 {
 	if (c->scratch)
 		(void)NATIVE(__NR_munmap, c->scratch, c->scratch_len);
+	thread_list_remove(c);
+	seccomp_drop(c);
 	stack_give(c);
 }
 
@@ -118,6 +122,7 @@ void thread_begin(uint64_t mask)
 static long clone_shared(struct context *c, struct call *call, struct clone *clone)
 {
 	struct context *child = stack_take();
+	bool is_locked;
 	uint64_t mask;
 	long r;
 
@@ -131,12 +136,14 @@ static long clone_shared(struct context *c, struct call *call, struct clone *clo
 	else
 		use_stack(clone, child, (uint64_t)&copy_frame(child, call->frame, clone->stack)->uc);
 	mask = signals_block_every();
+	is_locked = thread_list_add(child, c, clone->flags);
 	if (c->work)
 		r = CALL_RESTART;
 	else if (call->fast)
 		r = clone_call_fast(clone->native.raw, child, mask);
 	else
 		r = clone_call(clone->native.raw, child, process.trap == TRAP_DISPATCH);
+	thread_list_added(child, is_locked, r);
 	signals_restore(mask);
 	if (r < 0 || clone->flags & CLONE_VFORK)
 		context_free(child);
@@ -156,6 +163,7 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		patch_forked();
 		stacks_forked(c);
 		trace_forked();
+		thread_list_begin(c);
 		c->held = 0;
 		if (clone->flags & CLONE_CLEAR_SIGHAND)
 			signals_clear(c, true);
@@ -230,7 +238,11 @@ long call_clone3(struct context *c, struct call *call)
 
 long call_exit(struct context *c, struct call *call)
 {
-	if (c == &process.first || c->is_vfork_child)
+	if (c->is_vfork_child)
+		return native_call(call->raw);
+	thread_list_remove(c);
+	seccomp_drop(c);
+	if (c == &process.first)
 		return native_call(call->raw);
 	stack_end(c, (int)CALL_ARG(call, 0));
 }
