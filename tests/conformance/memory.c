@@ -105,6 +105,16 @@ CASE(brk_grows, "grown=1 zero=1 written=1 back=1 gone=0")
 	say("gone=%d", can_write(page + PAGE));
 }
 
+/* Nothing that we have put somewhere is in the way. */
+CASE(brk_grows_far, "grown=1")
+{
+	char *begin = sbrk(0);
+
+	for (int i = 0; i < 100; i++)
+		(void)getppid();
+	say("grown=%d", sbrk(1 << 29) == begin && can_write(begin + (1 << 29) - 1));
+}
+
 CASE(brk_limits, "far=1 low=1 limit=ENOMEM")
 {
 	char *begin = sbrk(0);

@@ -203,9 +203,10 @@ say('madvise', base + 0x200000, 4096, 4)
 def test_kinds_of_programs(umvu, lab, kind, way):
     """How a program is linked does not matter."""
     program = BUILD / f'tests/conformance/conformance_{kind}'
-    for case in ('brk_grows', 'registers_over_call', 'threads_at_once', 'tls_over_calls', 'exec_proc',
-                 'exec_arguments', 'exec_no_randomization', 'exec_unlimited_stack', 'siginfo_of_sent',
-                 'stack_overflow_is_caught', 'vfork_exec', 'fault_mended_by_handler'):
+    for case in ('brk_grows', 'brk_grows_far', 'registers_over_call', 'threads_at_once', 'tls_over_calls',
+                 'exec_proc', 'exec_arguments', 'exec_no_randomization', 'exec_unlimited_stack',
+                 'siginfo_of_sent', 'stack_overflow_is_caught', 'vfork_exec',
+                 'fault_mended_by_handler'):
         directory = lab.path(f'{case}')
         os.makedirs(directory, exist_ok=True)
         done = umvu(f'--trap={way}', program, case, cwd=directory)

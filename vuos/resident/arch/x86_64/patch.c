@@ -41,6 +41,8 @@
 #define ARENA_STEP     0x1000000 /* where a place for an arena is looked for */
 #define REACH          0x7fff0000ll
 #define LOWEST         0x10000
+#define BELOW_PROGRAMS 0x400000       /* where programs with a fixed address begin */
+#define SHARED_OBJECTS 0x600000000000 /* where code has no heap behind it */
 #define HIGHEST        0x7fff00000000ull
 #define PROT_RX        5
 #define PROT_RWX       7
@@ -184,6 +186,21 @@ static struct arena *arena_at(uint64_t place)
 	return patches.arenas[patches.num_arenas++];
 }
 
+/*
+ * Where to look for the I-th time for room that a site before NEXT can reach; 0: nowhere. Behind a program
+ * its heap grows.
+ */
+static uint64_t arena_place(uint64_t next, uint64_t i)
+{
+	const uint64_t here = next & ~(uint64_t)(ARENA_SIZE - 1), away = (i / 2 + 1) * ARENA_STEP;
+
+	if (next < REACH)
+		return i * ARENA_SIZE < BELOW_PROGRAMS - LOWEST ? BELOW_PROGRAMS - (i + 1) * ARENA_SIZE : 0;
+	if (i % 2 == 0)
+		return here - away;
+	return here > SHARED_OBJECTS && here + away < HIGHEST ? here + away : 0;
+}
+
 static uint64_t stub_new(uint64_t next, bool invalid)
 {
 	for (uint32_t i = 0; i < patches.num_arenas; i++) {
@@ -192,10 +209,9 @@ static uint64_t stub_new(uint64_t next, bool invalid)
 		if (stub)
 			return stub;
 	}
-	for (int64_t i = 2; i < ARENA_TRIES && patches.num_arenas < ARENAS; i++) {
-		int64_t step = (i & 1 ? i / 2 : -i / 2) * ARENA_STEP;
-		uint64_t place = (next & ~(uint64_t)(ARENA_SIZE - 1)) + (uint64_t)step;
-		struct arena *arena = place >= LOWEST && place < HIGHEST ? arena_at(place) : NULL;
+	for (uint64_t i = 0; i < ARENA_TRIES && patches.num_arenas < ARENAS; i++) {
+		uint64_t place = arena_place(next, i);
+		struct arena *arena = place ? arena_at(place) : NULL;
 
 		if (arena)
 			return stub_in(arena, next, invalid);
