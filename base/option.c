@@ -30,14 +30,19 @@ struct option_scan {
 	size_t names_used;
 };
 
-static void scan_add_long(struct option_scan *scan, const char *name, bool has_arg, int value)
+static void scan_add_long(struct option_scan *scan, const char *name, int has_arg, int value)
 {
 	if (scan->num_longs + 1 < MAX_LONG)
-		scan->longs[scan->num_longs++] = (struct option){
-			.name = name,
-			.has_arg = has_arg ? required_argument : no_argument,
-			.val = value,
-		};
+		scan->longs[scan->num_longs++] =
+			(struct option){ .name = name, .has_arg = has_arg, .val = value };
+}
+
+/* As getopt_long(3) names it. */
+static int row_has_arg(const struct option_row *row)
+{
+	if (!row->arg)
+		return no_argument;
+	return row->optional ? optional_argument : required_argument;
 }
 
 static void scan_add_aliases(struct option_scan *scan, const struct option_row *row, int value)
@@ -53,7 +58,7 @@ static void scan_add_aliases(struct option_scan *scan, const struct option_row *
 		memcpy(copy, rest, len);
 		copy[len] = '\0';
 		scan->names_used += len + 1;
-		scan_add_long(scan, copy, row->arg != NULL, value);
+		scan_add_long(scan, copy, row_has_arg(row), value);
 		rest += len + strspn(rest + len, " ");
 	}
 }
@@ -70,20 +75,22 @@ static void scan_build(struct option_scan *scan, const struct option_program *pr
 		const struct option_row *row = &program->rows[i];
 		int value = ROW_VALUE + (int)i;
 
-		if (row->letter && s + 3 < scan->shorts + MAX_SHORT) {
+		if (row->letter && s + 4 < scan->shorts + MAX_SHORT) {
 			*s++ = row->letter;
 			if (row->arg)
 				*s++ = ':';
+			if (row->arg && row->optional)
+				*s++ = ':';
 		}
 		if (row->name)
-			scan_add_long(scan, row->name, row->arg != NULL, value);
+			scan_add_long(scan, row->name, row_has_arg(row), value);
 		scan_add_aliases(scan, row, value);
 		has_help |= row->name && str_equal(row->name, "help");
 	}
 	if (!has_help)
-		scan_add_long(scan, "help", false, VALUE_HELP);
-	scan_add_long(scan, "completion", true, VALUE_COMPLETION);
-	scan_add_long(scan, "list-options", false, VALUE_LIST);
+		scan_add_long(scan, "help", no_argument, VALUE_HELP);
+	scan_add_long(scan, "completion", required_argument, VALUE_COMPLETION);
+	scan_add_long(scan, "list-options", no_argument, VALUE_LIST);
 }
 
 static const struct option_row *row_find(const struct option_program *program, int value)

@@ -63,6 +63,7 @@ struct option_row {
 	const char *preset;    /* default, as shown in the help; NULL: not shown */
 	const char *help;      /* one sentence, no final dot; NULL: hidden from the help */
 	int (*set)(void *settings, const char *argument, struct error *error);
+	bool optional;         /* the argument may be left out (then it is NULL), and else is joined: -LX */
 };
 
 enum option_style {

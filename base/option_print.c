@@ -39,7 +39,9 @@ static void row_heading(const struct option_row *row, struct strbuf *b)
 		strbuf_puts(b, "      ");
 	if (row->name)
 		strbuf_printf(b, "--%s", row->name);
-	if (row->arg)
+	if (row->arg && row->optional)
+		strbuf_printf(b, row->name ? "[=%s]" : "[%s]", row->arg);
+	else if (row->arg)
 		strbuf_printf(b, "%c%s", row->name ? '=' : ' ', row->arg);
 }
 
@@ -129,7 +131,7 @@ void option_print_completion_bash(const struct option_program *program, FILE *ou
 	(void)fprintf(out, "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 			   "\tcase $prev in\n");
 	for (size_t i = 0; i < program->num_rows; i++)
-		if (program->rows[i].help && program->rows[i].arg)
+		if (program->rows[i].help && program->rows[i].arg && !program->rows[i].optional)
 			bash_case(&program->rows[i], out);
 	(void)fprintf(out, "\tesac\n\tif [[ $cur == -* ]]; then\n\t\tCOMPREPLY=($(compgen -W \"");
 	for (size_t i = 0; i < program->num_rows; i++) {
@@ -167,6 +169,14 @@ static void zsh_text(FILE *out, const char *text)
 	}
 }
 
+/* Where the argument stands, in one word or also in the next; [0] for a letter, [1] for a name. */
+static const char *zsh_joint(const struct option_row *row, int form)
+{
+	static const char *const joints[2][2] = { { "+", "=" }, { "-", "=-" } };
+
+	return row->arg ? joints[row->optional][form] : "";
+}
+
 static void zsh_row(const struct option_row *row, FILE *out)
 {
 	const char *repeat = row->kind == OPTION_LIST || row->kind == OPTION_COUNT ? "*" : "";
@@ -176,14 +186,14 @@ static void zsh_row(const struct option_row *row, FILE *out)
 			continue;
 		(void)fprintf(out, "  '%s", repeat);
 		if (form == 0)
-			(void)fprintf(out, "-%c%s", row->letter, row->arg ? "+" : "");
+			(void)fprintf(out, "-%c%s", row->letter, zsh_joint(row, form));
 		else
-			(void)fprintf(out, "--%s%s", row->name, row->arg ? "=" : "");
+			(void)fprintf(out, "--%s%s", row->name, zsh_joint(row, form));
 		(void)fputc('[', out);
 		zsh_text(out, row->help);
 		(void)fputc(']', out);
 		if (row->arg) {
-			(void)fputc(':', out);
+			(void)fputs(row->optional ? "::" : ":", out);
 			zsh_text(out, row->arg);
 			if (row->choices)
 				(void)fprintf(out, ":(%s)", row->choices);

@@ -3,9 +3,11 @@
 
 import collections
 import json
+import pathlib
 import platform
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -14,10 +16,15 @@ from vslib.sides import SIDES, tool
 pytestmark = pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
 
 
+def umvu(*arguments):
+    return subprocess.run([SIDES['ours'].program('umvu'), *arguments], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
 def trace(lab, *command, options=()):
     """(lines of the trace, what the program wrote, its status)."""
     file = lab.path('trace')
-    done = subprocess.run([SIDES['ours'].program('umvu'), '--trace', file, *options, *command],
+    done = subprocess.run([SIDES['ours'].program('umvu'), '--trace-output', file, *options, *command],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
                           check=False)
     with open(file, encoding='utf-8') as stream:
@@ -52,16 +59,18 @@ def test_what_a_line_says(lab):
     assert len(opened) == 1
     assert re.fullmatch(r'\d+ openat\(AT_FDCWD, "/nonexistent/file", O_RDONLY\) = '
                         r'-1 ENOENT \(No such file or directory\) <\d\.\d{6}>', opened[0])
-    assert re.fullmatch(r'\d+ exit_group\(1\) = \?', lines[-1])
+    assert re.fullmatch(r'\d+ exit_group\(1\) = \?', lines[-2])
+    assert re.fullmatch(r'\d+ \+\+\+ exited with 1 \+\+\+', lines[-1])
 
 
 def test_exec(lab):
-    """One that fails comes back, and the line says so; one that does not is unfinished."""
+    """One that fails comes back; of one that does not the next program tells."""
     lines, _, status = trace(lab, 'sh', '-c', '/bin/true; exec /nonexistent')
     assert status == 127
-    text = '\n'.join(lines)
-    assert re.search(r'execve\("/bin/true", \["/bin/true"\], 0x[0-9a-f]+ <unfinished \.\.\.>', text)
-    assert re.search(r'<\.\.\. exec resumed>\) = -1 ENOENT', text)
+    execs = [line.partition(' ')[2] for line in lines if ' execve(' in line]
+    assert re.fullmatch(r'execve\("/usr/bin/sh", \["sh", "-c", "[^"]*"\], 0x[0-9a-f]+\) = 0', execs[0])
+    assert re.fullmatch(r'execve\("/bin/true", \["/bin/true"\], 0x[0-9a-f]+\) = 0 <0\.\d{6}>', execs[1])
+    assert re.match(r'execve\("/nonexistent", .*\) = -1 ENOENT', execs[2]) and len(execs) == 3
 
 
 def test_threads_and_processes(lab):
@@ -72,9 +81,9 @@ def test_threads_and_processes(lab):
                'threads = [threading.Thread(target=work) for _ in range(4)]\n'
                '[thread.start() for thread in threads]\n[thread.join() for thread in threads]\n'
                'try:\n    while True: os.wait()\nexcept ChildProcessError: pass\n')
-    lines, _, status = trace(lab, 'python3', '-S', '-c', program)
+    lines, _, status = trace(lab, tool('python3'), '-S', '-c', program)
     assert status == 0
-    assert not [line for line in lines if not re.match(r'\d+ (\w+\(|<\.\.\.)', line)]
+    assert not [line for line in lines if not re.match(r'\d+ (\w+\(|--- |\+\+\+ exited)', line)]
     calls = collections.Counter(line.split()[0] for line in lines if ' getppid()' in line)
     assert sorted(calls.values())[-32:] == [200] * 32   # Python makes a few for itself
 
@@ -85,18 +94,127 @@ def test_json(lab):
                              options=['--trace-format', 'json'])
     assert status == 127
     calls = [json.loads(line) for line in lines]
-    assert {'thread', 'trace'} == set(calls[0])
-    assert calls[-1]['trace']['call'] == 'exit_group'
-    execs = [entry['trace'] for entry in calls if entry['trace']['call'] == 'execve']
-    assert [entry['arguments']['filename'] for entry in execs] == ['/bin/true'] + ['/nonexistent'] * 2
+    assert {'thread', 'trace', 'duration'} == set(calls[1])
+    assert calls[-2]['trace']['call'] == 'exit_group'
+    assert calls[-1]['trace'] == {'exited': 127}
+    execs = [entry['trace'] for entry in calls if entry['trace'].get('call') == 'execve']
+    assert [(entry['arguments']['filename'], entry['result']) for entry in execs] == [
+        ('/usr/bin/sh', 0), ('/bin/true', 0), ('/nonexistent', -1)]
 
 
 def test_wrong_files(lab):
     """A trace that cannot be written is told before anything runs."""
-    done = subprocess.run([SIDES['ours'].program('umvu'), '--trace', '/nonexistent/trace', 'echo', 'x'],
-                          capture_output=True, text=True, timeout=20, check=False)
+    done = umvu('--trace-output', '/nonexistent/trace', 'echo', 'x')
     assert (done.returncode, done.stdout) == (126, '')
     assert '/nonexistent/trace' in done.stderr
-    done = subprocess.run([SIDES['ours'].program('umvu'), '--trace-format', 'xml', 'echo'],
-                          capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 2 and 'neither text nor json' in done.stderr
+    done = umvu('--trace', '--trace-split', 'echo', 'x')
+    assert (done.returncode, done.stdout) == (126, '') and '--trace-output' in done.stderr
+
+
+@pytest.mark.parametrize('option, says', [
+    ('--trace-format=xml', 'neither text nor json'), ('--trace=oepnat', "did you mean 'openat'?"),
+    ('--trace=qqqqqqqqq', "there is no call 'qqqqqqqqq'"), ('--trace=%fiel', '%file'),
+    ('--trace=', 'missing'), ('--trace=read,,write', 'missing'), ('--trace=/[', '[['),
+    ('--trace=/^nothing', 'no call is like'), ('--trace-strings=-1', 'not a number'),
+    ('--trace-strings=99999999', 'not a number'), ('--trace-time=noon', 'noon'),
+    ('--trace-output=', 'missing')])
+def test_wrong_words(option, says):
+    """Said with the remedy, and nothing runs."""
+    done = umvu(option, 'echo', 'x')
+    assert (done.returncode, done.stdout) == (2, '') and re.search(re.escape(says).replace(r'\[\[', r'\['),
+                                                                  done.stderr), done.stderr
+
+
+@pytest.mark.parametrize('words, wanted', [
+    ('getppid', {'getppid'}), ('getppid,%clock,!clock_nanosleep', {'getppid'}),
+    ('!/.*', set()), ('/^getp+id$', {'getppid', 'getpid'}), ('?nothing,getpid', {'getpid'}),
+    ('none', set()), ('%file', {'openat', 'execve'}), ('!%file,%memory', {'getppid', 'getpid', 'read'})])
+def test_filter(lab, words, wanted):
+    """Only what was asked for, and all of it."""
+    program = 'import os; os.getpid(); os.getppid(); open("/")'
+    lines, _, status = trace(lab, tool('python3'), '-S', '-c', program,
+                             options=['--trace-quiet', f'--trace={words}'])
+    assert status == 1
+    found = {line.split()[1].split('(')[0] for line in lines}
+    assert wanted <= found
+    if words[0] not in '%!':
+        assert found == wanted
+    elif words[0] == '!':
+        assert not found & {'openat', 'mmap', 'execve', 'brk'}
+
+
+def test_failed_and_successful(lab):
+    """By the result; together they are everything but the end of the program."""
+    command = ['cat', '/etc/hostname', '/nonexistent']
+    everything = trace(lab, *command, options=['--trace-quiet'])[0]
+    failed = trace(lab, *command, options=['--trace-failed', '--trace-quiet'])[0]
+    successful = trace(lab, *command, options=['--trace-successful', '--trace-quiet'])[0]
+    assert failed and all(' = -1 E' in line for line in failed)
+    assert successful and not any(' = -1 E' in line for line in successful)
+    assert len(failed) + len(successful) == len(everything) - 1
+    assert any('execve' in line for line in successful)
+
+
+def test_times(lab):
+    """Each that can be shown, in both forms."""
+    began = time.time()
+    lines = trace(lab, 'sleep', '0.1', options=['--trace-time=epoch,relative', '--trace=/nanosleep'])[0]
+    matched = re.fullmatch(r'\d+ (\d+\.\d{6}) +\d+\.\d{6} clock_nanosleep\(.*\) = 0', lines[0])
+    assert matched and began - 1 < float(matched[1]) < time.time() + 1
+    assert float(lines[1].split()[2]) >= 0.1
+    lines = trace(lab, 'sleep', '0.1', options=['--trace-time=clock,duration', '--trace=/nanosleep'])[0]
+    assert re.match(r'\d+ ' + time.strftime('%H') + r':\d\d:\d\d\.\d{6} clock', lines[0]) or \
+        time.strftime('%M') == '00'
+    assert float(lines[0].rpartition('<')[2][:-1]) >= 0.1
+    lines = trace(lab, 'sleep', '0.1', options=['--trace-time=clock,relative', '--trace-format=json',
+                                                '--trace=/nanosleep'])[0]
+    assert {'thread', 'trace', 'time', 'relative'} == set(json.loads(lines[0]))
+
+
+@pytest.mark.parametrize('form', ['text', 'json'])
+def test_strings(lab, form):
+    """Bounded as it is said, and a long one is whole."""
+    text = 'a"' * 2000
+    options = ['--trace-format', form, '--trace=write']
+    lines = trace(lab, 'echo', text, options=options + ['--trace-strings=65536'])[0]
+    assert '\\"a' * 1999 in lines[0]
+    lines = trace(lab, 'echo', text, options=options + ['--trace-strings=4'])[0]
+    assert ('"a\\"a\\""...' if form == 'text' else '{"cut":"a\\"a\\""}') in lines[0]
+
+
+@pytest.mark.parametrize('form', ['text', 'json'])
+def test_signals(lab, form):
+    """A handler's, and the one that kills."""
+    lines, _, status = trace(lab, 'sh', '-c', 'trap : USR1; kill -USR1 $$; kill -SEGV $$',
+                             options=['--trace=none', '--trace-format', form])
+    assert status == 139
+    if form == 'json':
+        told = [json.loads(line)['trace'] for line in lines]
+        assert [entry.get('signal') for entry in told] == ['SIGUSR1', 'SIGSEGV', None]
+        assert told[0]['info']['si_code'] == 'SI_USER' and told[2] == {'killed': 'SIGSEGV'}
+    else:
+        assert re.fullmatch(r'\d+ --- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_USER, si_pid=\d+, '
+                            r'si_uid=\d+} ---', lines[0])
+        assert '--- SIGSEGV' in lines[1] and lines[2].endswith('+++ killed by SIGSEGV +++')
+
+
+def test_a_file_for_each_process(lab):
+    """Also where a child of vfork has its parent's memory."""
+    prefix = lab.path('split')
+    program = 'import subprocess\nfor _ in range(3): subprocess.run(["/bin/true"])\n'
+    done = umvu('--trace-split', '--trace-output', prefix, '--trace=execve', tool('python3'), '-S', '-c',
+                program)
+    assert done.returncode == 0, done.stderr
+    files = sorted(pathlib.Path(lab.path('.')).glob('split.*'))
+    texts = [file.read_text() for file in files]
+    assert len(files) == 4 and sum(text.count('execve("/bin/true"') for text in texts) == 3
+    for file, text in zip(files, texts):
+        assert {line.split()[0] for line in text.splitlines()} == {file.suffix[1:]}
+
+
+def test_standard_error():
+    """By default, as the programs run; it stays umvu's whatever a program does with its own."""
+    done = umvu('--trace=getppid', 'sh', '-c', f'exec 2>/dev/null 3>&- 4>&-; {tool("python3")} -S -c '
+                '"import os; os.closerange(3, 2000); os.getppid()"; echo done')
+    assert (done.returncode, done.stdout) == (0, 'done\n')
+    assert re.search(r'^\d+ getppid\(\) = \d+', done.stderr, re.M)

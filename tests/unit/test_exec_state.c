@@ -5,7 +5,7 @@
 
 #include "vuos/resident/exec_state.h"
 
-static const struct exec_base base = { .trap = 1, .patching = 2, .tracing = 0, .descriptor = -1 };
+static const struct exec_base base = { .trap = 1, .patching = 2, .descriptor = -1 };
 
 /* A block with the sections that are always there; its length. */
 static size_t write_block(void *block, size_t room, size_t *need)

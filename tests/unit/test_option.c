@@ -12,7 +12,8 @@ struct settings {
 	mode_t mode;
 	const char *text;
 	struct option_list list;
-	const char *called;
+	const char *called, *optional;
+	bool optional_given;
 };
 
 static int call(void *settings, const char *argument, struct error *error)
@@ -40,6 +41,8 @@ static const struct option_row rows[] = {
 	{ 0, "tap", NULL, OPTION_LIST, .arg = "IF", FIELD(list), .help = "a list" },
 	{ 0, "call", NULL, OPTION_CALL, .arg = "X", .set = call, .help = "a call" },
 	{ 'D', NULL, NULL, OPTION_IGNORED, .arg = "N", .help = "nothing" },
+	{ 'o', "optional", NULL, OPTION_STRING, .arg = "X", .optional = true, FIELD(optional),
+	  .given_offset = offsetof(struct settings, optional_given), .help = "a text or none" },
 	{ 'h', "help", NULL, OPTION_HELP, .help = "this" },
 	{ 0, "version", NULL, OPTION_VERSION, .help = "the version" },
 };
@@ -97,6 +100,31 @@ static struct run *with(const char *line)
 			run.argv[run.argc++] = word;
 	parse(&run);
 	return &run;
+}
+
+static void optional_argument_or_none(void **state)
+{
+	static const struct {
+		const char *line, *value;
+		bool given;
+		int operands; /* how many are left */
+	} cases[] = {
+		{ "x", NULL, false, 1 },	    { "-o x", NULL, true, 1 },
+		{ "--optional x", NULL, true, 1 },  { "-ox", "x", true, 0 },
+		{ "--optional=x y", "x", true, 1 }, { "--opt= y", "", true, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct run *run = with(cases[i].line);
+
+		assert_int_equal(run->argc - run->operands, cases[i].operands);
+		assert_int_equal(run->settings.optional_given, cases[i].given);
+		if (cases[i].value)
+			assert_string_equal(run->settings.optional, cases[i].value);
+		else
+			assert_null(run->settings.optional);
+	}
 }
 
 static int setup(void **state)
@@ -268,6 +296,7 @@ static void again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(optional_argument_or_none, setup),
 		cmocka_unit_test_setup(nothing, setup),
 		cmocka_unit_test_setup(every_kind, setup),
 		cmocka_unit_test_setup(forms, setup),

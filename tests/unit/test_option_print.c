@@ -14,6 +14,7 @@ static const struct option_row rows[] = {
 	{ 'q', NULL, NULL, OPTION_INT, COMPLETE_NOTHING, "N", .help = "letter only" },
 	{ 'l', "log", NULL, OPTION_STRING, .arg = "LEVEL", .choices = "error debug",
 	  .help = "how much" },
+	{ 't', "trace", NULL, OPTION_STRING, .arg = "WHAT", .optional = true, .help = "all, or what" },
 	{ 'D', "old", NULL, OPTION_IGNORED }, /* hidden: no help */
 };
 
@@ -52,6 +53,7 @@ Options:\n\
                             words words words words\n\
   -q N                      letter only\n\
   -l, --log=LEVEL           how much\n\
+  -t, --trace[=WHAT]        all, or what\n\
 \n\
 See prog(1).\n";
 
@@ -69,7 +71,8 @@ static void list(void **state)
 		"-x --hub -\n"
 		"- --a-very-long-option-name IF\n"
 		"-q - N\n"
-		"-l --log LEVEL\n");
+		"-l --log LEVEL\n"
+		"-t --trace WHAT\n");
 }
 
 static const char *only(void (*printer)(const struct option_program *, FILE *), const char *wanted,
@@ -103,6 +106,7 @@ static void bash(void **state)
 	(void)state;
 	assert_non_null(strstr(script, "compgen -W \"error debug\""));
 	assert_non_null(strstr(script, "complete -F _prog prog"));
+	assert_null(strstr(script, "--trace)"));
 	assert_int_equal(shell_accepts("bash", script), 0);
 }
 
@@ -113,6 +117,7 @@ static void zsh(void **state)
 	(void)state;
 	assert_non_null(strstr(script, "the switch'\\''s directory \\[of sockets\\]\\: any"));
 	assert_non_null(strstr(script, ":(error debug)"));
+	assert_non_null(strstr(script, "'--trace=-[all, or what]::WHAT:"));
 	assert_non_null(strstr(script, "#compdef prog\n"));
 	if (access("/usr/bin/zsh", X_OK) == 0)
 		assert_int_equal(shell_accepts("zsh", script), 0);

@@ -219,3 +219,34 @@ size_t call_format_exit(const struct call_format *format, uint64_t number, const
 	call_text_either(&p.text, "", "}");
 	return p.text.len;
 }
+
+size_t call_format_signal(const struct call_format *format, const void *info, char *to, size_t room)
+{
+	struct call_printer p = { .format = format, .after = true };
+	const int32_t *number = info;
+
+	call_text_init(&p.text, format->form, to, room);
+	call_text_either(&p.text, "--- ", "{\"signal\":");
+	call_print_signal(&p, (uint32_t)*number);
+	call_text_either(&p.text, " ", ",\"info\":");
+	p.text.fresh = true;
+	call_print_siginfo(&p, (uint64_t)(uintptr_t)info);
+	call_text_either(&p.text, " ---", "}");
+	return p.text.len;
+}
+
+size_t call_format_end(const struct call_format *format, int signal, int status, char *to, size_t room)
+{
+	struct call_printer p = { .format = format };
+
+	call_text_init(&p.text, format->form, to, room);
+	if (signal) {
+		call_text_either(&p.text, "+++ killed by ", "{\"killed\":");
+		call_print_signal(&p, (unsigned)signal);
+	} else {
+		call_text_either(&p.text, "+++ exited with ", "{\"exited\":");
+		call_text_signed(&p.text, status);
+	}
+	call_text_either(&p.text, " +++", "}");
+	return p.text.len;
+}

@@ -51,3 +51,8 @@ size_t call_format_enter(const struct call_format *format, uint64_t number, cons
 			 char *to, size_t room);
 size_t call_format_exit(const struct call_format *format, uint64_t number, const uint64_t arguments[6],
 			int64_t result, char *to, size_t room);
+
+/* A signal (siginfo_t) that a handler gets, as `--- SIGCHLD {...} ---`; returns as those. */
+size_t call_format_signal(const struct call_format *format, const void *info, char *to, size_t room);
+/* The end of a process: +++ exited with 1 +++, or +++ killed by SIGTERM +++ by a SIGNAL that is not 0. */
+size_t call_format_end(const struct call_format *format, int signal, int status, char *to, size_t room);

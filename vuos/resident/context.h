@@ -33,6 +33,8 @@ struct seccomp_state {
 	bool privs_due;            /* it is to be set: another thread wanted it */
 };
 
+struct trace_line;
+
 struct context {
 	struct context *self;
 	uint32_t work;       /* CONTEXT_WORK: changed by single instructions only */
@@ -65,6 +67,7 @@ struct context {
 	struct context *list_next, *list_before;
 	uint32_t group, tid;
 	bool is_listed;
+	struct trace_line *trace_line; /* of an exec under way, up to its result */
 	/*
 	 * From here on what is written before it is read: a context that is used again is cleared up to
 	 * here only.
@@ -149,11 +152,8 @@ enum {
 	WATCH_SECCOMP = 2, /* some thread has filters of its own */
 };
 
-enum tracing { TRACE_NOT, TRACE_TEXT, TRACE_JSON };
-
 struct process {
 	enum trap trap;
-	enum tracing tracing;
 	enum patching patching;
 	uint32_t watch;   /* WATCH_ */
 	call_watcher *unknown; /* told of calls that calls.tbl does not know; NULL: nobody is */
@@ -164,7 +164,6 @@ struct process {
 	struct action actions[SIGNALS];
 	char self[PATH_MAX];    /* the resident's own file */
 	char program[PATH_MAX]; /* what /proc/self/exe says */
-	char trace_path[PATH_MAX];
 };
 extern struct process process;
 

@@ -24,6 +24,7 @@
 #include "vuos/resident/reserved.h"
 #include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
+#include "vuos/resident/trace.h"
 
 #define SCRIPTS_MAX   5
 #define HEAD_SIZE     256
@@ -50,12 +51,11 @@ struct exec {
 static void add_sections(struct exec_writer *writer, struct context *c, const char *path, int descriptor)
 {
 	const struct exec_base base = { .trap = process.trap, .patching = process.patching,
-					.tracing = process.tracing, .descriptor = descriptor };
+					.descriptor = descriptor };
 
 	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
 	exec_state_add_text(writer, EXEC_PATH, path);
-	if (process.tracing)
-		exec_state_add_text(writer, EXEC_TRACE, process.trace_path);
+	trace_save(c, writer);
 	exec_state_add_text(writer, EXEC_RESIDENT, process.self);
 	reserved_save(writer);
 	signals_save(c, writer);

@@ -25,17 +25,48 @@
 enum exec_section_type {
 	EXEC_BASE = 1, /* struct exec_base; always there */
 	EXEC_PATH,     /* text: the program */
-	EXEC_TRACE,    /* text: the trace's file */
+	EXEC_TRACE,    /* struct exec_trace; not there: nothing is traced */
 	EXEC_SIGNALS,  /* struct exec_signals */
 	EXEC_FILTERS,  /* struct exec_filters: of the program, for seccomp(2) */
 	EXEC_RESERVED, /* struct exec_reserved; not there: none is */
 	EXEC_RESIDENT, /* text: the resident's own file, for where there is no descriptor of it */
+	EXEC_TRACE_LINE, /* text: what the trace says of the exec, up to its result */
 };
 
 /* How programs are run: the same for all of them. */
 struct exec_base {
-	uint32_t trap, patching, tracing; /* enums of context.h */
-	int32_t descriptor;               /* to be closed when the program is loaded; -1: none */
+	uint32_t trap, patching; /* enums of context.h */
+	int32_t descriptor;      /* to be closed when the program is loaded; -1: none */
+};
+
+enum exec_trace_flags {
+	TRACE_ON = 1 << 0,
+	TRACE_JSON = 1 << 1,
+	TRACE_AT_ONCE = 1 << 2,   /* each line is written when it is made */
+	TRACE_SPLIT = 1 << 3,     /* a file for each process: NAME.PID in the directory of the descriptor */
+	TRACE_SIGNALS = 1 << 4,   /* signals and ends of programs are told, too */
+	TRACE_OTHERS = 1 << 5,    /* and calls that have no number in the table */
+	TRACE_FAILED = 1 << 6,    /* calls that fail */
+	TRACE_SUCCESSFUL = 1 << 7,
+	TRACE_FIRST = 1 << 8,     /* the program is the view's first */
+	TRACE_CLOCK = 1 << 9,     /* local time */
+	TRACE_EPOCH = 1 << 10,    /* seconds since 1970 */
+	TRACE_RELATIVE = 1 << 11, /* seconds since the line before */
+	TRACE_DURATION = 1 << 12, /* of the call */
+	TRACE_TIMES = TRACE_CLOCK | TRACE_EPOCH | TRACE_RELATIVE | TRACE_DURATION,
+};
+
+#define EXEC_CALL_WORDS     16 /* of a set of calls: a bit for each number */
+#define EXEC_TRACE_NAME_MAX 200
+
+/* What is traced, and how. */
+struct exec_trace {
+	uint32_t flags;       /* TRACE_ */
+	uint32_t string_max;  /* bytes of a string that are shown */
+	int64_t local_offset; /* seconds that local time is ahead */
+	int64_t exec_begin;   /* ns, when the exec was made that EXEC_TRACE_LINE is of */
+	uint64_t calls[EXEC_CALL_WORDS];
+	char name[EXEC_TRACE_NAME_MAX + 1]; /* with TRACE_SPLIT */
 };
 
 /* What the reserved descriptors (reserved.h) are for: their places behind the first. */
@@ -44,6 +75,7 @@ enum reserved {
 	RESERVED_SEGMENT,  /* what all processes of the view share */
 	RESERVED_CHANNEL,  /* to the supervisor */
 	RESERVED_LOG,      /* for messages that are nobody's answer */
+	RESERVED_TRACE,    /* the trace's file, or the directory of its files */
 	RESERVED_ROOM = 8, /* numbers that are kept for them */
 };
 

@@ -179,7 +179,8 @@ static void send_again(int signo, const struct siginfo *info)
 /* What the kernel does with SIGNO by default shall happen now, with MASK blocked. */
 static void deliver_default(struct frame *f, int signo, const struct siginfo *info, uint64_t mask)
 {
-	trace_flush();
+	if (process.watch & WATCH_TRACE)
+		trace_default(info);
 	kernel_default(signo);
 	f->uc.mask = mask & ~SIGNAL_BIT(signo);
 	/* A fault, but a breakpoint, comes again by itself, and so the core dump shows it. */
@@ -280,6 +281,8 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 		deliver_default(f, signo, info, mask);
 		return;
 	}
+	if (process.watch & WATCH_TRACE)
+		trace_signal(info);
 	if (put_frame(c, f, &taken, info, mask, &sp) < 0) {
 		const struct siginfo fault = { .signo = SIGSEGV, .code = SI_KERNEL };
 

@@ -15,6 +15,7 @@
 #include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/thread_list.h"
+#include "vuos/resident/trace.h"
 
 #define STATUS_NOT_EXECUTABLE 126
 #define PROT_READ             1
@@ -162,7 +163,6 @@ static const void *read_state(const char *value, void *block, size_t room)
 static struct context *begin(const void *state)
 {
 	const struct exec_base *base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
-	const char *trace = exec_state_text(state, EXEC_TRACE);
 	const char *self = exec_state_text(state, EXEC_RESIDENT);
 	struct context *c = &process.first;
 
@@ -171,11 +171,6 @@ static struct context *begin(const void *state)
 	reserved_start(state);
 	if (self && text_len(self) < sizeof(process.self))
 		(void)text_put(process.self, self);
-	if (trace && text_len(trace) < sizeof(process.trace_path)) {
-		process.tracing = (enum tracing)base->tracing;
-		process.watch = process.tracing ? WATCH_TRACE : 0;
-		(void)text_put(process.trace_path, trace);
-	}
 	c->self = c;
 	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));
 	c->actions = process.actions;
@@ -221,6 +216,7 @@ void resident_start(uint64_t *sp)
 	base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
 	path = exec_state_text(state, EXEC_PATH);
 	c = begin(state);
+	trace_start(state, (uint64_t)stack.argv, (uint64_t)stack.envp);
 	follow_script(c, path, &stack);
 	random = random_number(&stack);
 	if (load_program(path, random, &program, process.program) < 0)

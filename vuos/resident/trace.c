@@ -2,213 +2,103 @@
 /*
  * Theory of operation. A call is told in two parts, before it is made and when its result is there
  * (call_format.h); both are put together on the stack, so that the lines of several threads do not mix.
- * Lines are collected in a buffer, which is appended to the file when it is full, before fork and exec,
- * and at the end. The file is opened each time: a descriptor that is kept would be in the program's way,
- * and the program in its.
  *
- * A call that may not come back (exit, exec) is written before it is made; what comes of one that does
- * come back follows on a line of its own. Calls that a signal puts off are made afresh, and told then.
+ * A call that does not come back (exit) is told before it is made. An exec that fails comes back; of one
+ * that does not, the line passes to the new program (exec_state.h), which has the result. Calls that a
+ * signal puts off are made afresh, and told then.
+ *
+ * Signals are told where a handler of the program's is entered: what the kernel ignores or does by itself
+ * is never seen here.
  */
 #include "vuos/resident/trace.h"
 
-#include "vuos/resident/call_format.h"
-#include "vuos/resident/lock.h"
+#include "vuos/resident/calls.h"
 #include "vuos/resident/signals.h"
+#include "vuos/resident/trace_internal.h"
 
-#define LINE_MAX       2048
-#define BUFFER_SIZE    32768
-#define LOCK_TRIES     100000
-#define O_APPEND_FLAGS 02002001 /* O_WRONLY, O_APPEND, O_CLOEXEC */
-#define FILE_PATH_AT   (-100)
-#define CLOCK_MONOTONIC 1
-#define NS_PER_SEC     1000000000ll
+_Static_assert(CALL_COUNT <= 64 * EXEC_CALL_WORDS, "a bit for each call");
 
-static struct {
-	struct lock lock;
-	size_t len;
-	char text[BUFFER_SIZE];
-} buffer;
+struct exec_trace trace_how;
 
-static int read_memory(void *context, uint64_t address, void *to, size_t len)
+static bool is_wanted(uint64_t number)
 {
-	(void)context;
-	return (int)copy_in(to, address, len);
+	if (!call_row(number))
+		return trace_is(TRACE_OTHERS);
+	return trace_how.calls[number / 64] >> number % 64 & 1;
 }
 
-static struct call_format format_of(enum tracing tracing)
+static bool is_wanted_result(long result)
 {
-	return (struct call_format){
-		.form = tracing == TRACE_JSON ? CALL_JSON : CALL_TEXT, .string_max = CALL_STRING_MAX,
-		.elements_max = CALL_ELEMENTS_MAX, .read = read_memory,
-	};
+	if (is_error(result))
+		return !trace_is(TRACE_SUCCESSFUL);
+	return !trace_is(TRACE_FAILED);
 }
 
-/* --- the file ------------------------------------------------------------------------------------ */
+/* --- from program to program ------------------------------------------------------------------- */
 
-static void write_out(const char *text, size_t len)
+/* The exec that has begun this program, by its own vectors: of a script, those of its interpreter. */
+static void tell_first(const void *state, uint64_t argv, uint64_t envp)
 {
-	long fd = NATIVE(__NR_openat, FILE_PATH_AT, process.trace_path, O_APPEND_FLAGS, 0);
+	const char *path = exec_state_text(state, EXEC_PATH);
+	const uint64_t arguments[6] = { (uint64_t)path, argv, envp };
+	struct trace_line line;
 
-	if (fd < 0)
+	trace_line_begin(&line, false);
+	trace_line_enter(&line, __NR_execve, arguments);
+	trace_line_exit(&line, __NR_execve, arguments, 0);
+	trace_line_finish(&line, false);
+}
+
+/* The exec of the program before, which has made its line up to the result. */
+static void tell_exec(const char *text)
+{
+	const uint64_t none[6] = { 0 };
+	struct trace_line line;
+
+	trace_line_begin(&line, false);
+	line.len = 0;
+	line.begin = trace_how.exec_begin;
+	trace_line_text(&line, text);
+	trace_line_exit(&line, __NR_execve, none, 0);
+	trace_line_finish(&line, true);
+}
+
+void trace_start(const void *state, uint64_t argv, uint64_t envp)
+{
+	const struct exec_trace *how = exec_state_find(state, EXEC_TRACE, sizeof(*how), NULL);
+	const char *line = exec_state_text(state, EXEC_TRACE_LINE);
+
+	if (!how)
 		return;
-	(void)NATIVE(__NR_write, fd, text, len);
-	(void)NATIVE(__NR_close, fd);
+	trace_how = *how;
+	trace_how.name[EXEC_TRACE_NAME_MAX] = '\0';
+	trace_how.flags &= ~(uint32_t)TRACE_FIRST;
+	process.watch |= WATCH_TRACE;
+	if (how->flags & TRACE_FIRST && is_wanted(__NR_execve) && is_wanted_result(0))
+		tell_first(state, argv, envp);
+	if (line)
+		tell_exec(line);
 }
 
-/* With all signals blocked. A child of vfork(2) may have died with the lock: nobody waits for ever. */
-static bool buffer_lock(uint64_t *mask)
+void trace_save(const struct context *c, struct exec_writer *writer)
 {
-	*mask = signals_block_all();
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (lock_try(&buffer.lock))
-			return true;
-		__asm__ volatile("pause");
-	}
-	signals_restore(*mask);
-	return false;
-}
+	struct exec_trace *how;
 
-static void buffer_unlock(uint64_t mask)
-{
-	lock_drop(&buffer.lock);
-	signals_restore(mask);
-}
-
-static void put_line(const char *line, size_t len)
-{
-	uint64_t mask;
-
-	if (!buffer_lock(&mask))
+	if (!trace_is(TRACE_ON))
 		return;
-	if (buffer.len + len > sizeof(buffer.text)) {
-		write_out(buffer.text, buffer.len);
-		buffer.len = 0;
-	}
-	memcpy(buffer.text + buffer.len, line, len);
-	buffer.len += len;
-	buffer_unlock(mask);
-}
-
-void trace_flush(void)
-{
-	uint64_t mask;
-
-	if (process.tracing == TRACE_NOT || !buffer.len || !buffer_lock(&mask))
+	how = exec_state_add(writer, EXEC_TRACE, &trace_how, sizeof(trace_how));
+	if (!c->trace_line || !is_wanted_result(0))
 		return;
-	write_out(buffer.text, buffer.len);
-	buffer.len = 0;
-	buffer_unlock(mask);
+	if (how)
+		how->exec_begin = c->trace_line->begin;
+	exec_state_add_text(writer, EXEC_TRACE_LINE, c->trace_line->text);
 }
 
-void trace_forked(void)
-{
-	lock_drop(&buffer.lock);
-	buffer.len = 0;
-}
+/* --- calls ----------------------------------------------------------------------------------------- */
 
-/* --- lines ------------------------------------------------------------------------------------------ */
-
-struct line {
-	char text[LINE_MAX];
-	size_t len;
-};
-
-/* What formatting has written, or would have: LEN. Room for an end is kept. */
-static void line_grow(struct line *line, size_t len)
-{
-	line->len = MIN(line->len + len, sizeof(line->text) - 2);
-}
-
-static void line_begin(struct line *line)
-{
-	char *at = line->text;
-
-	if (process.tracing == TRACE_JSON)
-		at = text_put(at, "{\"thread\":");
-	at = text_put_number(at, (uint64_t)NATIVE(__NR_gettid), 10);
-	at = text_put(at, process.tracing == TRACE_JSON ? ",\"trace\":" : " ");
-	line->len = (size_t)(at - line->text);
-}
-
-static void line_end(struct line *line)
-{
-	if (process.tracing == TRACE_JSON)
-		line->text[line->len++] = '}';
-	line->text[line->len++] = '\n';
-	put_line(line->text, line->len);
-}
-
-static int64_t now(void)
-{
-	int64_t time[2] = { 0 };
-
-	(void)NATIVE(__NR_clock_gettime, CLOCK_MONOTONIC, time);
-	return time[0] * NS_PER_SEC + time[1];
-}
-
-/* How long it took, behind a line of text. */
-static void line_time(struct line *line, int64_t ns)
-{
-	char time[48], *at = text_put(time, " <");
-	int64_t micro = ns / 1000;
-	char digits[24];
-	size_t len;
-
-	if (process.tracing == TRACE_JSON)
-		return;
-	at = text_put_number(at, (uint64_t)(micro / 1000000), 10);
-	at = text_put(at, ".");
-	len = (size_t)(text_put_number(digits, (uint64_t)(micro % 1000000), 10) - digits);
-	for (; len < 6; len++)
-		at = text_put(at, "0");
-	at = text_put(text_put(at, digits), ">");
-	if (line->len + (size_t)(at - time) < sizeof(line->text) - 2) {
-		memcpy(line->text + line->len, time, (size_t)(at - time));
-		line->len += (size_t)(at - time);
-	}
-}
-
-static bool ends_program(uint64_t number)
-{
-	return number == __NR_exit || number == __NR_exit_group;
-}
-
-/* It does not come back when all goes well. */
 static bool is_exec(uint64_t number)
 {
 	return number == __NR_execve || number == __NR_execveat;
-}
-
-static void line_text(struct line *line, const char *text)
-{
-	size_t len = text_len(text);
-
-	if (line->len + len < sizeof(line->text) - 2)
-		memcpy(line->text + line->len, text, len);
-	line_grow(line, len);
-}
-
-/* Before an exec: as text it is unfinished, as JSON it is taken for done. */
-static void line_exec(struct line *line, const struct call_format *format, uint64_t number,
-		      const uint64_t arguments[6])
-{
-	if (process.tracing == TRACE_TEXT)
-		line_text(line, " <unfinished ...>");
-	else
-		line_grow(line, call_format_exit(format, number, arguments, 0, line->text + line->len,
-						 sizeof(line->text) - 2 - line->len));
-}
-
-/* It came back: what its end belongs to. */
-static void line_exec_failed(struct line *line, const struct call_format *format, uint64_t number,
-			     const uint64_t arguments[6])
-{
-	line_begin(line);
-	if (process.tracing == TRACE_TEXT)
-		line_text(line, "<... exec resumed>");
-	else
-		line_grow(line, call_format_enter(format, number, arguments, line->text + line->len,
-						  sizeof(line->text) - 2 - line->len));
 }
 
 static bool copies_memory(uint64_t number)
@@ -216,34 +106,105 @@ static bool copies_memory(uint64_t number)
 	return number == __NR_fork || number == __NR_vfork || number == __NR_clone || number == __NR_clone3;
 }
 
-long trace_serve(struct context *c, struct call *call, call_handler *serve)
+static void tell_end(int signal, int status)
 {
-	const struct call_format format = format_of(process.tracing);
-	uint64_t number = call->raw[0], arguments[6];
-	struct line line;
-	int64_t begin;
+	const struct call_format format = trace_format();
+	struct trace_line line;
+
+	trace_line_begin(&line, true);
+	line.len += call_format_end(&format, signal, status, line.text + line.len, LINE_TAIL);
+	trace_line_finish(&line, false);
+}
+
+/* exit and exit_group: with all signals blocked, so that nothing puts off what was told already. */
+static long serve_end(struct context *c, struct call *call, call_handler *serve)
+{
+	uint64_t mask = signals_block_all();
+	struct trace_line line;
 	long result;
 
-	memcpy(arguments, call->raw + 1, sizeof(arguments));
-	line_begin(&line);
-	line_grow(&line, call_format_enter(&format, number, arguments, line.text + line.len,
-					   sizeof(line.text) - 2 - line.len));
-	if (ends_program(number) || is_exec(number)) {
-		if (is_exec(number))
-			line_exec(&line, &format, number, arguments);
-		line_end(&line);
+	if (c->work) {
+		signals_restore(mask);
+		return CALL_RESTART;
 	}
-	if (ends_program(number) || is_exec(number) || copies_memory(number))
-		trace_flush();
-	begin = now();
+	if (is_wanted(call->raw[0]) && !trace_is(TRACE_FAILED | TRACE_SUCCESSFUL)) {
+		trace_line_begin(&line, true);
+		trace_line_enter(&line, call->raw[0], call->raw + 1);
+		trace_line_finish(&line, false);
+	}
+	if (trace_is(TRACE_SIGNALS))
+		tell_end(0, CALL_ARG(call, 0) & 0xff);
+	trace_flush();
 	result = serve(c, call);
-	if (result == CALL_RESTART || number == __NR_rt_sigreturn)
-		return result;
-	if (is_exec(number))
-		line_exec_failed(&line, &format, number, arguments);
-	line_grow(&line, call_format_exit(&format, number, arguments, result, line.text + line.len,
-					  sizeof(line.text) - 2 - line.len));
-	line_time(&line, now() - begin);
-	line_end(&line);
+	signals_restore(mask);
 	return result;
+}
+
+static long serve_told(struct context *c, struct call *call, call_handler *serve)
+{
+	uint64_t number = call->raw[0], arguments[6];
+	struct trace_line line;
+	long result, told;
+
+	memcpy(arguments, call->raw + 1, sizeof(arguments));
+	trace_line_begin(&line, c->is_vfork_child);
+	trace_line_enter(&line, number, arguments);
+	if (is_exec(number)) {
+		line.text[line.len] = '\0';
+		c->trace_line = &line;
+	}
+	line.begin = trace_is(TRACE_DURATION) ? trace_now() : 0;
+	result = serve(c, call);
+	c->trace_line = NULL;
+	told = call->keep ? (long)call->frame->uc.rax : result; /* rt_sigreturn has brought a result back */
+	if (result == CALL_RESTART || !is_wanted_result(told) || (copies_memory(number) && result == 0)) {
+		trace_line_drop(&line); /* also in the child, whose parent tells of the call */
+		return result;
+	}
+	trace_line_exit(&line, number, arguments, told);
+	trace_line_finish(&line, true);
+	return result;
+}
+
+long trace_serve(struct context *c, struct call *call, call_handler *serve)
+{
+	uint64_t number = call->raw[0];
+
+	if (number == __NR_exit || number == __NR_exit_group)
+		return serve_end(c, call, serve);
+	if (is_exec(number) || copies_memory(number))
+		trace_flush();
+	return is_wanted(number) ? serve_told(c, call, serve) : serve(c, call);
+}
+
+/* --- signals, children --------------------------------------------------------------------------- */
+
+void trace_signal(const struct siginfo *info)
+{
+	const struct call_format format = trace_format();
+	struct trace_line line;
+
+	if (!trace_is(TRACE_SIGNALS))
+		return;
+	trace_line_begin(&line, true);
+	line.len += MIN(call_format_signal(&format, info, line.text + line.len, line.room - line.len),
+			line.room - line.len - LINE_TAIL);
+	trace_line_finish(&line, false);
+}
+
+/* Signals whose default is not the end of the process. */
+#define HARMLESS (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | \
+		  SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+
+void trace_default(const struct siginfo *info)
+{
+	trace_signal(info);
+	if (trace_is(TRACE_SIGNALS) && !(HARMLESS & SIGNAL_BIT(info->signo)))
+		tell_end(info->signo, 0);
+	trace_flush();
+}
+
+void trace_forked(void)
+{
+	trace_out_forked();
 }

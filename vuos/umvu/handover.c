@@ -42,7 +42,7 @@ static size_t write_block(const struct handover *handover, void *block, size_t r
 	(void)exec_state_add(&writer, EXEC_BASE, &handover->base, sizeof(handover->base));
 	exec_state_add_text(&writer, EXEC_PATH, handover->path);
 	if (handover->trace)
-		exec_state_add_text(&writer, EXEC_TRACE, handover->trace);
+		(void)exec_state_add(&writer, EXEC_TRACE, handover->trace, sizeof(*handover->trace));
 	exec_state_add_text(&writer, EXEC_RESIDENT, handover->resident);
 	if (handover->reserved.present)
 		(void)exec_state_add(&writer, EXEC_RESERVED, &handover->reserved, sizeof(handover->reserved));

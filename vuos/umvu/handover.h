@@ -10,7 +10,7 @@
 struct handover {
 	struct exec_base base;
 	const char *path;  /* of the program */
-	const char *trace; /* the trace's file; NULL: none */
+	const struct exec_trace *trace; /* NULL: none */
 	const char *resident; /* its file */
 	struct exec_reserved reserved;
 	const sigset_t *mask; /* of the program */

@@ -36,18 +36,16 @@ static int find_resident(char found[PATH_MAX], struct error *error)
 	return error_set(error, ENOENT, "%s is missing: umvu is not installed completely", found);
 }
 
-/* The trace's file, emptied, by a name that stays right when the program goes elsewhere; "": none. */
-static int make_trace(const char *name, char path[PATH_MAX], struct error *error)
+/* The trace's file at its reserved place. */
+static int make_trace(struct launcher *l, struct error *error)
 {
 	auto_close int fd = -1;
+	int r = trace_open(&l->settings->trace, &l->trace, &fd, error);
 
-	path[0] = '\0';
-	if (!name)
-		return 0;
-	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0 || !realpath(name, path))
-		return error_set(error, EACCES, "cannot write the trace to '%s': %s", name, strerror(errno));
-	return 0;
+	if (r < 0 || fd < 0 || reserve_more(&l->reserved, RESERVED_TRACE, fd))
+		return r;
+	return error_set(error, EMFILE, "there is no room for the trace's descriptor: raise the limit of open "
+					"files (ulimit -n)");
 }
 
 /* The first lines of a child, which has its parent's memory until it has executed something. */
@@ -89,16 +87,16 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 	sigset_t all;
 	int r = find_resident(resident, error);
 
-	if (r == 0)
-		r = make_trace(s->trace, l->trace, error);
 	if (r < 0)
 		return r;
 	if (!realpath(resident, l->resident))
 		return error_set_errno(error, errno, "%s", resident);
+	l->settings = s;
 	r = reserve(l->resident, &l->reserved, error);
+	if (r == 0)
+		r = make_trace(l, error);
 	if (r < 0)
 		return r;
-	l->settings = s;
 	l->ignores_children = sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)sigfillset(&all);
@@ -111,9 +109,8 @@ pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
 	const struct settings *s = l->settings;
 	char path[PATH_MAX], variable[16];
 	struct handover handover = {
-		.base = { .trap = (uint32_t)s->trap, .patching = s->patching,
-			  .tracing = !s->trace ? 0 : s->json ? 2 : 1, .descriptor = -1 },
-		.path = path, .trace = s->trace ? l->trace : NULL, .mask = &l->mask,
+		.base = { .trap = (uint32_t)s->trap, .patching = s->patching, .descriptor = -1 },
+		.path = path, .trace = l->trace.flags & TRACE_ON ? &l->trace : NULL, .mask = &l->mask,
 		.resident = l->resident, .reserved = l->reserved,
 	};
 	auto_close int state = -1;

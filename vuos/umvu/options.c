@@ -39,16 +39,6 @@ static int set_patching(void *settings, const char *argument, struct error *erro
 	return error_set(error, EINVAL, "--patch=%s: neither never, normal nor first", argument);
 }
 
-static int set_trace_format(void *settings, const char *argument, struct error *error)
-{
-	struct settings *s = settings;
-
-	s->json = str_equal(argument, "json");
-	if (s->json || str_equal(argument, "text"))
-		return 0;
-	return error_set(error, EINVAL, "--trace-format=%s: neither text nor json", argument);
-}
-
 static int set_orphans(void *settings, const char *argument, struct error *error)
 {
 	static const char *const names[3] = { "wait", "leave", "kill" }; /* enum orphans */
@@ -80,10 +70,25 @@ static const struct option_row rows[] = {
 	  .choices = "wait leave kill", .preset = "wait",
 	  .help = "what to do with processes that the program leaves behind when it ends" },
 	{ 0, "kill-on-exit", .kind = OPTION_CALL, .set = set_kill_on_exit, .help = "as --orphans=kill" },
-	{ 't', "trace", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
-	  .offset = offsetof(struct settings, trace), .help = "write what the program calls to a file" },
-	{ 0, "trace-format", .kind = OPTION_CALL, .arg = "FORM", .set = set_trace_format,
-	  .choices = "text json", .preset = "text", .help = "how that is written" },
+	{ 't', "trace", .kind = OPTION_CALL, .arg = "FILTER", .optional = true, .set = trace_set_filter,
+	  .help = "write down the calls of the program: all, or open,%net or !read,write" },
+	{ 0, "trace-output", .kind = OPTION_CALL, .arg = "FILE", .complete = COMPLETE_FILE,
+	  .set = trace_set_output, .help = "to a file, and not to standard error" },
+	{ 0, "trace-split", .kind = OPTION_CALL, .set = trace_set_split,
+	  .help = "to a file for each process, FILE.PID" },
+	{ 0, "trace-format", .kind = OPTION_CALL, .arg = "FORM", .set = trace_set_format,
+	  .choices = "text json", .preset = "text", .help = "how they are written" },
+	{ 0, "trace-strings", .kind = OPTION_CALL, .arg = "N", .set = trace_set_strings, .preset = "32",
+	  .help = "how many bytes of a string are shown" },
+	{ 0, "trace-time", .kind = OPTION_CALL, .arg = "WHAT", .set = trace_set_times,
+	  .choices = "none clock epoch relative duration", .preset = "duration",
+	  .help = "which times are shown; several with commas between them" },
+	{ 0, "trace-failed", .kind = OPTION_CALL, .set = trace_set_failed,
+	  .help = "only calls that fail" },
+	{ 0, "trace-successful", .kind = OPTION_CALL, .set = trace_set_successful,
+	  .help = "only calls that do not fail" },
+	{ 0, "trace-quiet", .kind = OPTION_CALL, .set = trace_set_quiet,
+	  .help = "no lines about signals and ends of programs" },
 	{ 0, "check", .kind = OPTION_FLAG, .offset = offsetof(struct settings, check),
 	  .help = "say what this machine allows, and run nothing" },
 	{ 'h', "help", .kind = OPTION_HELP, .help = "print this help" },

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/option.h"
+#include "trace.h"
 
 enum { STATUS_USAGE = 2, STATUS_REFUSED = 126, STATUS_NOT_FOUND = 127 };
 
@@ -17,12 +18,11 @@ enum orphans { ORPHANS_WAIT, ORPHANS_LEAVE, ORPHANS_KILL };
 struct settings {
 	int trap; /* enum trap */
 	unsigned patching;
-	const char *trace;
-	bool json;
+	struct trace_settings trace;
 	bool check;
 	unsigned orphans; /* enum orphans */
 };
 
-#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL }
+#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL, .trace = TRACE_SETTINGS_INIT }
 
 extern const struct option_program umvu_options;
