@@ -29,20 +29,15 @@ _KNOWN = {
     ('the kernel has none of the signals that are ours for a descriptor: they are taken at once, and '
      'kept by us while they are blocked'):
         'signalfd_segv signalfd_sys',
-    'no file says that it is busy: neither the program, nor at exec':
-        'text_busy exec_busy',
+    ('the kernel keeps writers from the file that it executes, which is the resident; nothing that a '
+     'process without privilege can do does the same for another file'):
+        'text_busy',
     '/proc/self/exe is known by its plain names only':
         'exe_spelled_otherwise',
     'there is no table of processes yet':
         'exe_of_others',
     'a fault signal sent to the process is kept by the thread that got it':
         'fault_signal_to_process',
-    'the program is named by the path that was loaded':
-        'exec_image_self exec_image_of_script',
-    'the descriptor of a script is closed before its interpreter opens it':
-        'exec_memfd_script',
-    'the dynamic loader is not looked at before exec':
-        'exec_elf_errors',
 }
 KNOWN = {name: why for why, names in _KNOWN.items() for name in names.split()}
 

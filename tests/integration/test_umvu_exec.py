@@ -144,3 +144,119 @@ def test_inherited_at_the_place(lab, ours):
         os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert done.stdout == 'kept\n', done
+
+
+# --- names ------------------------------------------------------------------------------------------
+
+BY_DESCRIPTOR = '''
+import os, shutil, sys
+shutil.copy(sys.argv[1], "copy")
+os.chmod("copy", 0o755)
+fd = os.open("copy", os.O_RDONLY)
+if sys.argv[2] == "deleted":
+    os.unlink("copy")
+if sys.argv[2] == "memory":
+    fd = os.memfd_create("of memory")
+    os.write(fd, open("copy", "rb").read())
+    fd = os.open("/proc/self/fd/%d" % fd, os.O_RDONLY)
+if sys.argv[2] == "path":
+    fd = os.open("copy", os.O_PATH)
+os.dup2(fd, 50, inheritable=True)
+os.close(fd)
+os.execve(50, ["name"] + sys.argv[3:], os.environ)
+'''
+
+
+@pytest.mark.parametrize('how', ['file', 'deleted', 'memory', 'path'])
+def test_names_by_descriptor(lab, same, how):
+    """A program that is executed by a descriptor has the names that the kernel gives it."""
+    script = 'read name </proc/$$/comm; echo $name $0; readlink /proc/self/exe'
+    command = ['/usr/bin/python3', '-c', BY_DESCRIPTOR]
+    assert same([*command, shutil.which('cat'), how, '/proc/self/comm'], cwd=lab.dir).out
+    assert same([*command, shutil.which('readlink'), how, '/proc/self/exe'], cwd=lab.dir).out
+    assert same([*command, shutil.which('dash'), how, '-c', script], cwd=lab.dir).status == 0
+
+
+def test_name_in_auxiliary_vector(same, lab):
+    """The dynamic loader tells the name that was given, of a program and of a script."""
+    lab.write('script', '#!/bin/true\n', 0o755)
+    command = f'cd {lab.dir}; (LD_SHOW_AUXV=1 ./script; LD_SHOW_AUXV=1 /bin/../bin/true) | grep EXECFN'
+    assert './script' in same(['/bin/sh', '-c', command]).out
+
+
+# --- messages ---------------------------------------------------------------------------------------
+
+
+def write_32_bits(path):
+    """The begin of a program of 32 bits."""
+    path.write_bytes(b'\x7fELF\x01\x01\x01' + bytes(9) + b'\x02\x00\x03\x00' + bytes(100))
+    path.chmod(0o755)
+
+
+def test_messages(lab, ours):
+    """What cannot run is named, with the way out, on umvu's stderr, and only there."""
+    program = pathlib.Path(lab.path('old'))
+    write_32_bits(program)
+    run = [ours.program('umvu'), '/bin/bash', '-c']
+    done = lab.run([*run, f'{program}; exit 0'])
+    assert f'umvu: {program}: a program of 32 bits' in done.err and 'outside of umvu' in done.err
+    done = lab.run([*run, f'exec 2>{lab.path("other")}; {program}; exit 0'])
+    assert done.err == '' and 'umvu' not in pathlib.Path(lab.path('other')).read_text(encoding='utf-8')
+    log = lab.path('log')
+    done = lab.run(['/bin/sh', '-c', f'exec "$@" 2>{log}', 'sh', *run, f'exec 2>&1; {program}; exit 0'])
+    assert 'umvu: ' not in done.out and '32 bits' in pathlib.Path(log).read_text(encoding='utf-8')
+    done = lab.run(['/bin/sh', '-c', 'exec "$@" 2>&-', 'sh', *run, f'exec 2>&1; {program}; exit 0'])
+    assert 'umvu: ' not in done.out + done.err
+
+
+@needs_root
+@pytest.mark.parametrize('mode', [0o4755, 0o2755, 0o755])
+def test_set_user_id(lab, ours, mode):
+    """Who would get a privilege runs without it, and that is said."""
+    program = lab.path('privileged')
+    shutil.copy('/usr/bin/id', program)
+    os.chmod(program, mode)
+    os.chmod(lab.dir, 0o755)
+    user = [tool('setpriv'), '--reuid=65534', '--regid=65534', '--clear-groups']
+    done = lab.run([*user, ours.program('umvu'), '/bin/sh', '-c', f'{program} -u; {program} -g'])
+    assert done.out == '65534\n65534\n'
+    assert ('umvu: ' in done.err) == (mode != 0o755), done.err
+    done = lab.run([ours.program('umvu'), '/bin/sh', '-c', f'{program} -u'])
+    assert (done.out, done.err) == ('0\n', '')
+
+
+@needs_root
+def test_unreadable(lab, ours):
+    """A program that may only be executed: EACCES, and a message with the reason."""
+    program = lab.path('secret')
+    shutil.copy('/usr/bin/id', program)
+    os.chmod(program, 0o711)
+    os.chmod(lab.dir, 0o755)
+    user = [tool('setpriv'), '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all']
+    done = lab.run([*user, ours.program('umvu'), '/bin/sh', '-c', f'{program} -u; echo $?'])
+    assert done.out == '126\n' and 'readable' in done.err and program in done.err
+
+
+def test_descriptors_of_exec(lab, ours):
+    """What passes at exec is open in no program, though other threads do the same meanwhile."""
+    script = '''
+import os, threading
+def run():
+    for _ in range(25):
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(into, 1)
+            os.execv("/bin/ls", ["ls", "-l", "/proc/self/fd"])
+        os.close(into)
+        text = os.fdopen(out).read()
+        if "umvu" in text or "/ls" in text or "ld-linux" in text:
+            print(text)
+        os.waitpid(child, 0)
+threads = [threading.Thread(target=run) for _ in range(3)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print("fine")
+'''
+    done = lab.run([ours.program('umvu'), '/usr/bin/python3', '-c', script], timeout=30)
+    assert (done.out, done.err) == ('fine\n', '')

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vuos/resident/base.h"
 
-#include <stdarg.h>
-
 void *memcpy(void *to, const void *from, size_t len)
 {
 	void *at = to;
@@ -112,20 +110,6 @@ const char *text_base_name(const char *path)
 		if (*path == '/')
 			name = path + 1;
 	return name;
-}
-
-void complain(const char *part, ...)
-{
-	char line[512], *at = text_put(line, "umvu: ");
-	va_list parts;
-
-	va_start(parts, part);
-	for (; part; part = va_arg(parts, const char *))
-		if (text_len(part) < (size_t)(line + sizeof(line) - 2 - at))
-			at = text_put(at, part);
-	va_end(parts);
-	*at++ = '\n';
-	(void)NATIVE(__NR_write, 2, line, at - line);
 }
 
 _Noreturn void give_up(int status)

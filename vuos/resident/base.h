@@ -81,7 +81,10 @@ uint64_t text_take_number(const char **at, unsigned base);
 /* Behind the last slash. */
 const char *text_base_name(const char *path);
 
-/* Writes "umvu: ", the parts up to NULL, and a newline to descriptor 2. */
+/*
+ * Writes "umvu: ", the parts up to NULL, and a newline to umvu's log (report.c): what was its stderr when it
+ * started. A program that has put something else in its place sees nothing of it.
+ */
 void complain(const char *part, ...) __attribute__((sentinel));
 _Noreturn void give_up(int status);
 

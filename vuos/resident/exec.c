@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Theory of operation. What the kernel executes is the resident, with the program's arguments; the
- * program's path and what else must pass is in a file of memory (exec_state.h), whose descriptor is named
- * by one more variable of the environment. So all that
- * execve(2) may find wrong with the program has to be found before: whether it exists, may be executed
- * and read, is a regular file, and an ELF file of this architecture or a script; of a script the
- * interpreter, up to five times.
+ * Theory of operation. What the kernel executes is the resident, with the program's arguments. So all that
+ * execve(2) may find wrong with the program has to be found before (exec_file.c); of a script the
+ * interpreter, up to five times. The program and its dynamic loader stay open, for the new image to map
+ * them: what was looked at is what is loaded, whatever its name means there. These descriptors, and that
+ * of the state (exec_state.h), are closed at the start of the resident. They are made to survive exec at the
+ * last moment only; a child that another thread makes just then closes them (exec_forked()).
+ *
+ * One more variable of the environment names the state's descriptor, and has behind it the name by which
+ * the program was executed: so that name is where the kernel would have it, above the environment.
  *
  * The new argument and environment vectors lie in a mapping; their strings stay where they are, the
  * kernel copies them. The mapping goes with the old image, when exec fails by us, and by the parent
@@ -13,10 +16,8 @@
  */
 #include "vuos/resident/exec.h"
 
-#include <linux/elf.h>
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
-#include <linux/stat.h>
 
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/exec_state.h"
@@ -27,34 +28,84 @@
 #include "vuos/resident/trace.h"
 
 #define SCRIPTS_MAX   5
-#define HEAD_SIZE     256
 #define EXTRA_WORDS   32 /* arguments of interpreters, our variable, the ends */
-#define TEXTS_SIZE    (SCRIPTS_MAX * (PATH_MAX + HEAD_SIZE))
-#define O_CLOEXEC_READ 02000000
-#define MODE_OFFSET   24 /* st_mode in struct stat */
-#define STAT_SIZE     144
-#define X_OK          1
+#define TEXTS_SIZE    (SCRIPTS_MAX * (PATH_MAX + EXEC_HEAD) + 2 * PATH_MAX)
 #define SEALS         (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define PASSED        3  /* descriptors: program, loader, state */
+#define PASSING_MAX   8  /* threads that execute at the same time */
 
 /* An exec under way. */
 struct exec {
+	const struct exec_target *target;
 	uint64_t *argv; /* its first element: room for more lies before it */
 	uint64_t *first;
 	uint64_t num_args;
-	char *texts; /* room for strings of ours */
-	const char *path;
-	char head[HEAD_SIZE + 1];
+	char *texts;      /* room for strings of ours */
+	const char *path; /* of the file: at last the interpreter's */
+	long fd, loader;  /* -1: none */
+	long len;
+	char head[EXEC_HEAD + 1] __attribute__((aligned(8)));
 };
+
+/* --- descriptors that survive exec -------------------------------------------------------------- */
+
+static struct passing {
+	uint32_t taken;
+	long after[PASSED]; /* the descriptors, each plus 1; 0: none */
+} passing[PASSING_MAX];
+
+/*
+ * For children that do not share our memory. A child of vfork(2) is not noted: its descriptors are its own
+ * only. NULL: there is no room, which leaves a child that is made just now with a descriptor too many.
+ */
+static struct passing *pass(const struct context *c, const long fds[PASSED])
+{
+	struct passing *found = NULL;
+
+	for (size_t i = 0; !c->is_vfork_child && !found && i < PASSING_MAX; i++)
+		if (!__atomic_exchange_n(&passing[i].taken, 1, __ATOMIC_ACQUIRE))
+			found = &passing[i];
+	for (int i = 0; i < PASSED; i++) {
+		if (found)
+			found->after[i] = fds[i] + 1;
+		if (fds[i] >= 0)
+			(void)NATIVE(__NR_fcntl, fds[i], F_SETFD, 0);
+	}
+	return found;
+}
+
+static void pass_failed(struct passing *passed, const long fds[PASSED])
+{
+	for (int i = 0; i < PASSED; i++)
+		if (fds[i] >= 0)
+			(void)NATIVE(__NR_fcntl, fds[i], F_SETFD, FD_CLOEXEC);
+	if (!passed)
+		return;
+	for (int i = 0; i < PASSED; i++)
+		passed->after[i] = 0;
+	__atomic_store_n(&passed->taken, 0, __ATOMIC_RELEASE);
+}
+
+void exec_forked(void)
+{
+	for (size_t i = 0; i < PASSING_MAX; i++) {
+		for (int j = 0; passing[i].taken && j < PASSED; j++)
+			if (passing[i].after[j])
+				(void)NATIVE(__NR_close, passing[i].after[j] - 1);
+		passing[i].taken = 0;
+	}
+}
 
 /* --- the state -------------------------------------------------------------------------------- */
 
-static void add_sections(struct exec_writer *writer, struct context *c, const char *path, int descriptor)
+static void add_sections(struct exec_writer *writer, struct context *c, const struct exec *e)
 {
 	const struct exec_base base = { .trap = process.trap, .patching = process.patching,
-					.descriptor = descriptor };
+					.descriptor = (int32_t)e->fd, .loader = (int32_t)e->loader,
+					.is_unnamed = e->target->is_unnamed };
 
 	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
-	exec_state_add_text(writer, EXEC_PATH, path);
+	exec_state_add_text(writer, EXEC_PATH, e->path);
 	trace_save(c, writer);
 	exec_state_add_text(writer, EXEC_RESIDENT, process.self);
 	reserved_save(writer);
@@ -62,10 +113,10 @@ static void add_sections(struct exec_writer *writer, struct context *c, const ch
 	seccomp_save(c, writer);
 }
 
-/* The state's file: its descriptor, which outlives exec. */
+/* The state's file: its descriptor. */
 static long state_file(const void *block, size_t len)
 {
-	long fd = NATIVE(__NR_memfd_create, "umvu", MFD_ALLOW_SEALING), n;
+	long fd = NATIVE(__NR_memfd_create, "umvu", MFD_ALLOW_SEALING | MFD_CLOEXEC), n;
 
 	if (fd < 0)
 		return fd;
@@ -79,7 +130,7 @@ static long state_file(const void *block, size_t len)
 }
 
 /* Few states are larger than what the stack has room for: then they are written once more. */
-static long make_state(struct context *c, const char *path, int descriptor)
+static long make_state(struct context *c, const struct exec *e)
 {
 	uint64_t room[EXEC_STATE_ROOM / sizeof(uint64_t)];
 	struct exec_writer writer;
@@ -87,7 +138,7 @@ static long make_state(struct context *c, const char *path, int descriptor)
 	long memory, fd;
 
 	exec_state_begin(&writer, room, sizeof(room));
-	add_sections(&writer, c, path, descriptor);
+	add_sections(&writer, c, e);
 	len = exec_state_end(&writer);
 	if (len)
 		return state_file(room, len);
@@ -96,42 +147,13 @@ static long make_state(struct context *c, const char *path, int descriptor)
 	if (is_error(memory))
 		return memory;
 	exec_state_begin(&writer, (void *)memory, need);
-	add_sections(&writer, c, path, descriptor);
+	add_sections(&writer, c, e);
 	fd = state_file((void *)memory, exec_state_end(&writer));
 	(void)NATIVE(__NR_munmap, memory, need);
 	return fd;
 }
 
-/* --- what is to be executed ---------------------------------------------------------------- */
-
-/* Whether the file may be executed, and its first bytes: 0, or what execve(2) says. */
-static long look_at(struct exec *e)
-{
-	char status[STAT_SIZE];
-	long fd, n, r = NATIVE(__NR_stat, e->path, status); /* first: opening a FIFO would wait */
-
-	if (r == 0 && !S_ISREG(*(uint32_t *)(status + MODE_OFFSET)))
-		r = -EACCES;
-	if (r == 0)
-		r = NATIVE(__NR_faccessat, AT_FDCWD, e->path, X_OK);
-	if (r < 0)
-		return r;
-	fd = NATIVE(__NR_openat, AT_FDCWD, e->path, O_CLOEXEC_READ, 0);
-	if (fd < 0)
-		return fd;
-	n = NATIVE(__NR_read, fd, e->head, HEAD_SIZE);
-	(void)NATIVE(__NR_close, fd);
-	e->head[MAX(n, 0)] = '\0';
-	return r < 0 ? r : MIN(n, 0);
-}
-
-static bool is_program(const char *head)
-{
-	const Elf64_Ehdr *elf = (const Elf64_Ehdr *)(const void *)head;
-
-	return memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0 && elf->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       elf->e_machine == EM_X86_64 && (elf->e_type == ET_EXEC || elf->e_type == ET_DYN);
-}
+/* --- scripts --------------------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -160,7 +182,7 @@ static bool script_line(char *head, char **interpreter, char **argument)
 
 	while (*end && *end != '\n')
 		end++;
-	cut = !*end && end == head + HEAD_SIZE; /* longer than the kernel reads */
+	cut = !*end && end == head + EXEC_HEAD; /* longer than the kernel reads */
 	while (end > head && is_blank(end[-1]))
 		end--;
 	*end = '\0';
@@ -181,6 +203,12 @@ static char *keep_text(struct exec *e, const char *text)
 	return kept;
 }
 
+static void put_argument(struct exec *e, const char *text)
+{
+	*--e->argv = (uint64_t)text;
+	e->num_args++;
+}
+
 /* The script becomes an argument of its interpreter. */
 static long use_interpreter(struct exec *e)
 {
@@ -188,37 +216,50 @@ static long use_interpreter(struct exec *e)
 
 	if (!script_line(e->head, &interpreter, &argument))
 		return -ENOEXEC;
+	if (e->target->is_closed)
+		return -ENOENT;
 	interpreter = keep_text(e, interpreter);
 	if (!e->num_args) {
 		e->num_args++; /* there is room for one: argv was empty */
 		e->argv[1] = 0;
 	}
 	*e->argv = (uint64_t)e->path;
-	if (argument) {
-		*--e->argv = (uint64_t)keep_text(e, argument);
-		e->num_args++;
-	}
-	*--e->argv = (uint64_t)interpreter;
-	e->num_args++;
+	if (argument)
+		put_argument(e, keep_text(e, argument));
+	put_argument(e, interpreter);
 	e->path = interpreter;
 	return 0;
 }
 
-/* Follows scripts to a program. The first file was looked at. */
+static void close_file(long *fd)
+{
+	if (*fd >= 0)
+		(void)NATIVE(__NR_close, *fd);
+	*fd = -1;
+}
+
+static long open_file(struct exec *e, const struct exec_name *file)
+{
+	close_file(&e->fd);
+	e->fd = exec_open(file);
+	if (e->fd < 0)
+		return e->fd;
+	e->len = exec_read_head(e->fd, e->head);
+	return MIN(e->len, 0);
+}
+
+/* Follows scripts, of which the first is open, to a program. */
 static long find_program(struct exec *e)
 {
-	for (int i = 0; i <= SCRIPTS_MAX; i++) {
-		long r = i ? look_at(e) : 0;
+	for (int i = 0; e->head[0] == '#' && e->head[1] == '!'; i++) {
+		long r = i < SCRIPTS_MAX ? use_interpreter(e) : -ELOOP;
 
-		if (r < 0)
-			return r;
-		if (e->head[0] != '#' || e->head[1] != '!')
-			return is_program(e->head) ? 0 : -ENOEXEC;
-		r = i < SCRIPTS_MAX ? use_interpreter(e) : -ELOOP;
+		if (r == 0)
+			r = open_file(e, &(struct exec_name){ AT_FDCWD, e->path, 0 });
 		if (r < 0)
 			return r;
 	}
-	return -ELOOP;
+	return exec_look_at_program(e->fd, e->head, (size_t)e->len, e->path, &e->loader);
 }
 
 /* --- vectors ----------------------------------------------------------------------------------- */
@@ -248,134 +289,128 @@ static long execute_resident(const uint64_t *argv, const uint64_t *env)
 	return native_call(self < 0 ? by_name : by_descriptor);
 }
 
-static long do_exec(struct context *c, struct exec *e, uint64_t envp, uint64_t num_env, int descriptor)
+static char *put_variable(char *to, long state, const char *name)
 {
-	uint64_t *env = e->first + e->num_args + EXTRA_WORDS;
-	long state, r = find_program(e);
-	uint64_t mask;
+	to = text_put_number(text_put(to, EXEC_VARIABLE), (uint64_t)state, 10);
+	return text_put(text_put(to, ":"), name);
+}
 
-	if (r < 0)
-		return r;
-	if (num_env && copy_in(env, envp, num_env * sizeof(*env)) < 0)
-		return -EFAULT;
-	mask = signals_block_blocked(c);
-	state = make_state(c, e->path, descriptor);
-	if (state < 0) {
-		signals_restore(mask);
-		return state;
+static long do_exec(struct context *c, struct exec *e, uint64_t *env, uint64_t num_env)
+{
+	uint64_t mask = signals_block_blocked(c);
+	const long fds[PASSED] = { e->fd, e->loader, make_state(c, e) };
+	struct passing *passed;
+	long r = fds[2];
+
+	if (r >= 0) {
+		(void)put_variable(e->texts, r, e->target->name);
+		env[num_env] = (uint64_t)e->texts;
+		env[num_env + 1] = 0;
+		passed = pass(c, fds);
+		r = execute_resident(e->argv, env);
+		pass_failed(passed, fds);
+		(void)NATIVE(__NR_close, fds[2]);
 	}
-	(void)text_put_number(text_put(e->texts, EXEC_VARIABLE), (uint64_t)state, 10);
-	env[num_env] = (uint64_t)e->texts;
-	env[num_env + 1] = 0;
-	r = execute_resident(e->argv, env);
-	(void)NATIVE(__NR_close, state);
 	signals_restore(mask);
 	return r;
 }
 
-long exec_program(struct context *c, const char *path, uint64_t argv, uint64_t envp, int descriptor)
+static long exec_with_vectors(struct context *c, struct exec *e, uint64_t argv, uint64_t envp)
 {
-	struct exec e = { .path = path };
-	uint64_t num_env = 0;
+	uint64_t num_env = 0, *env;
 	size_t len;
-	long memory, r = look_at(&e);
+	long memory, r = vector_len(argv, &e->num_args);
 
-	if (r == 0)
-		r = vector_len(argv, &e.num_args);
 	if (r == 0)
 		r = vector_len(envp, &num_env);
 	if (r < 0)
 		return r;
-	len = PAGE_UP((e.num_args + num_env + 3 * EXTRA_WORDS) * sizeof(uint64_t) + TEXTS_SIZE);
+	len = PAGE_UP((e->num_args + num_env + 3 * EXTRA_WORDS) * sizeof(uint64_t) + TEXTS_SIZE);
 	memory = NATIVE(__NR_mmap, 0, len, 3, 0x22, -1, 0);
 	if (is_error(memory))
 		return memory;
 	c->scratch = (void *)memory;
 	c->scratch_len = len;
-	e.first = (uint64_t *)memory + EXTRA_WORDS;
-	e.argv = e.first;
-	e.texts = (char *)(e.first + e.num_args + num_env + 2 * EXTRA_WORDS);
-	if (e.num_args && copy_in(e.argv, argv, e.num_args * sizeof(uint64_t)) < 0)
+	e->argv = e->first = (uint64_t *)memory + EXTRA_WORDS;
+	e->texts = (char *)(e->first + e->num_args + num_env + 2 * EXTRA_WORDS);
+	env = e->first + e->num_args + EXTRA_WORDS;
+	if ((e->num_args && copy_in(e->argv, argv, e->num_args * sizeof(uint64_t)) < 0) ||
+	    (num_env && copy_in(env, envp, num_env * sizeof(uint64_t)) < 0))
 		r = -EFAULT;
 	if (r == 0)
-		r = do_exec(c, &e, envp, num_env, descriptor);
+		r = find_program(e);
+	if (r == 0)
+		r = do_exec(c, e, env, num_env);
 	c->scratch = NULL;
 	(void)NATIVE(__NR_munmap, memory, len);
 	return r;
 }
 
+long exec_program(struct context *c, const struct exec_target *target, uint64_t argv, uint64_t envp)
+{
+	struct exec e = { .target = target, .path = target->name, .fd = -1, .loader = -1 };
+	long r = open_file(&e, &target->file);
+
+	if (r == 0)
+		r = exec_with_vectors(c, &e, argv, envp);
+	close_file(&e.fd);
+	close_file(&e.loader);
+	return r;
+}
+
 /* --- the calls ------------------------------------------------------------------------------------- */
+
+/* By the name at AT; the program's own file has a name that means ours. */
+static long exec_by_name(struct context *c, uint64_t at, uint32_t flags, uint64_t argv, uint64_t envp)
+{
+	char name[PATH_MAX];
+	long r = copy_string(name, (const char *)at, sizeof(name));
+
+	if (r >= 0)
+		r = identity_path(c, AT_FDCWD, at);
+	if (r < 0)
+		return r;
+	return exec_program(c, &(struct exec_target){ { AT_FDCWD, c->path, flags }, name, false, false }, argv,
+			    envp);
+}
 
 long call_execve(struct context *c, struct call *call)
 {
-	long r = identity_path(c, AT_FDCWD, CALL_ARG(call, 0));
-
-	if (r < 0)
-		return r;
-	return exec_program(c, c->path, CALL_ARG(call, 1), CALL_ARG(call, 2), -1);
+	return exec_by_name(c, CALL_ARG(call, 0), 0, CALL_ARG(call, 1), CALL_ARG(call, 2));
 }
 
-/* /proc/self/fd/N, into the context's path. */
-static void descriptor_path(struct context *c, uint64_t fd)
+/* By a descriptor, whose name for the program, and for the interpreter of a script, is in /dev/fd. */
+static long exec_by_descriptor(struct context *c, int fd, uint32_t flags, uint64_t argv, uint64_t envp)
 {
-	(void)text_put_number(text_put(c->path, "/proc/self/fd/"), fd, 10);
-}
+	char shown[PATH_MAX + sizeof("/dev/fd/2147483647/")];
+	struct exec_target target = { .file = { fd, c->path, flags }, .name = shown };
+	char *end = text_put_number(text_put(shown, "/dev/fd/"), (uint64_t)fd, 10);
+	long marks = NATIVE(__NR_fcntl, fd, F_GETFD);
 
-/*
- * What DESCRIPTOR is open at; for a file without a name a duplicate that outlives exec. *RET_FD: -1:
- * none.
- */
-static long name_of(struct context *c, int fd, int *ret_fd)
-{
-	char link[PATH_MAX];
-	long n, copy;
-
-	descriptor_path(c, (uint64_t)fd);
-	n = NATIVE(__NR_readlink, c->path, link, sizeof(link) - 1);
-	if (n < 0)
-		return n == -ENOENT ? -EBADF : n;
-	link[n] = '\0';
-	*ret_fd = -1;
-	if (link[0] == '/' && NATIVE(__NR_faccessat, AT_FDCWD, link, 0) == 0) {
-		(void)text_put(c->path, link);
-		return 0;
-	}
-	copy = NATIVE(__NR_dup, fd);
-	if (copy < 0)
-		return copy;
-	descriptor_path(c, (uint64_t)copy);
-	*ret_fd = (int)copy;
-	return 0;
+	if (marks < 0)
+		return marks;
+	target.is_closed = marks & FD_CLOEXEC;
+	target.is_unnamed = !c->path[0];
+	if (c->path[0])
+		(void)text_put(text_put(end, "/"), c->path);
+	return exec_program(c, &target, argv, envp);
 }
 
 long call_execveat(struct context *c, struct call *call)
 {
-	int fd = (int)CALL_ARG(call, 0), keep = -1;
-	uint64_t flags = CALL_ARG(call, 4);
-	char status[STAT_SIZE], name[PATH_MAX];
-	long r = copy_string(name, (const char *)CALL_ARG(call, 1), sizeof(name));
+	int fd = (int)CALL_ARG(call, 0);
+	uint32_t flags = (uint32_t)CALL_ARG(call, 4);
+	long r = copy_string(c->path, (const char *)CALL_ARG(call, 1), sizeof(c->path));
 
 	if (r < 0)
 		return r;
-	if (flags & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+	if (flags & ~(uint32_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
-	if (name[0] == '/' || fd == AT_FDCWD) {
-		r = identity_path(c, AT_FDCWD, CALL_ARG(call, 1));
-	} else {
-		r = name[0] || flags & AT_EMPTY_PATH ? name_of(c, fd, &keep) : -ENOENT;
-		if (r >= 0 && name[0] && text_len(c->path) + text_len(name) + 2 > sizeof(c->path))
-			r = -ENAMETOOLONG;
-		if (r >= 0 && name[0])
-			(void)text_put(text_put(c->path + text_len(c->path), "/"), name);
-	}
-	if (r >= 0 && flags & AT_SYMLINK_NOFOLLOW && name[0]) {
-		r = NATIVE(__NR_lstat, c->path, status);
-		if (r == 0 && S_ISLNK(*(uint32_t *)(status + MODE_OFFSET)))
-			r = -ELOOP;
-	}
-	if (r >= 0)
-		r = exec_program(c, c->path, CALL_ARG(call, 2), CALL_ARG(call, 3), keep);
-	if (keep >= 0)
-		(void)NATIVE(__NR_close, keep);
-	return r;
+	if (r == 0 && !(flags & AT_EMPTY_PATH))
+		return -ENOENT;
+	if (r == 0 && fd == AT_FDCWD)
+		return -EACCES; /* the working directory */
+	if (c->path[0] == '/' || fd == AT_FDCWD)
+		return exec_by_name(c, CALL_ARG(call, 1), flags, CALL_ARG(call, 2), CALL_ARG(call, 3));
+	return exec_by_descriptor(c, fd, flags, CALL_ARG(call, 2), CALL_ARG(call, 3));
 }

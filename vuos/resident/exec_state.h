@@ -36,7 +36,8 @@ enum exec_section_type {
 /* How programs are run: the same for all of them. */
 struct exec_base {
 	uint32_t trap, patching; /* enums of context.h */
-	int32_t descriptor;      /* to be closed when the program is loaded; -1: none */
+	int32_t descriptor, loader; /* of the program and its dynamic loader; -1: to be opened by name */
+	uint32_t is_unnamed;     /* it was executed by a descriptor only */
 };
 
 enum exec_trace_flags {
@@ -87,7 +88,9 @@ enum reserved {
 
 struct exec_reserved {
 	uint32_t first;   /* descriptor */
-	uint32_t present; /* a bit for each */
+	uint32_t present; /* a bit for each; 0: no room was for any */
+	uint32_t log_major, log_minor; /* device and inode of umvu's stderr (report.c) */
+	uint64_t log_inode;            /* 0: there was none */
 };
 
 /* Of the signals that are ours (signals.h). */

@@ -7,21 +7,21 @@
  */
 #include "vuos/resident/loader.h"
 
-#include "vuos/resident/memory.h"
-
-#include <linux/elf.h>
 #include <linux/fcntl.h>
 
-#define O_CLOEXEC_READ  02000000
+#include "vuos/resident/elf.h"
+#include "vuos/resident/memory.h"
+
+#define O_CLOEXEC_READ  (O_RDONLY | O_CLOEXEC)
 #define HEAD_SIZE       4096
-#define HEADERS_MAX     ((HEAD_SIZE - sizeof(Elf64_Ehdr)) / sizeof(Elf64_Phdr))
-#define ADDRESS_MAX     0x7ffffffff000ull
 #define PLACE           0x555555554000ull /* of a program that may be anywhere, without randomization */
 #define PLACE_BITS      28                /* as mmap(2) has them by default */
 
 #define PROT_NONE       0
 #define PROT_READ       1
 #define PROT_EXEC       4
+#define PROT_READ_WRITE 3
+#define MAP_MEMORY      0x22
 #define MAP_RESERVE     0x4022   /* private, anonymous, no reservation of memory */
 #define MAP_AT          0x104022 /* the same, MAP_FIXED_NOREPLACE */
 #define MAP_FILE_FIXED  0x12
@@ -31,17 +31,18 @@
 struct image {
 	const char *path;
 	long fd;
-	uint64_t low, high; /* extent, as the file says */
-	uint64_t align;
+	struct elf_extent extent; /* as the file says */
 	uint64_t bias; /* what is added to the file's addresses */
 	unsigned num;
 	const Elf64_Phdr *headers;
+	uint64_t headers_memory; /* a mapping with them; 0: they are in the head */
 	union {
 		Elf64_Ehdr elf;
 		char bytes[HEAD_SIZE];
 	} head;
-	char interpreter[PATH_MAX]; /* "": none */
 };
+
+static char zero_page[PAGE];
 
 static long refuse(const struct image *image, const char *why)
 {
@@ -49,83 +50,87 @@ static long refuse(const struct image *image, const char *why)
 	return -ENOEXEC;
 }
 
-static long read_head(struct image *image)
+/* Of N bytes of the head. Program headers are nearly always in it. */
+static long find_headers(struct image *image, long n)
 {
 	const Elf64_Ehdr *elf = &image->head.elf;
+	long len = (long)(elf->e_phnum * sizeof(Elf64_Phdr)), memory;
+
+	image->num = elf->e_phnum;
+	image->headers = (const Elf64_Phdr *)(const void *)(image->head.bytes + elf->e_phoff);
+	if (elf->e_phoff <= (uint64_t)n && len <= n - (long)elf->e_phoff && elf->e_phoff % 8 == 0)
+		return 0;
+	memory = NATIVE(__NR_mmap, 0, ELF_HEADERS_MAX, PROT_READ_WRITE, MAP_MEMORY, -1, 0);
+	if (is_error(memory))
+		return refuse(image, "there is no room in memory");
+	image->headers_memory = (uint64_t)memory;
+	image->headers = (const Elf64_Phdr *)memory;
+	if (NATIVE(__NR_pread64, image->fd, memory, len, elf->e_phoff) != len)
+		return refuse(image, "its program headers cannot be read");
+	return 0;
+}
+
+static long read_head(struct image *image)
+{
 	long n;
 
-	image->fd = NATIVE(__NR_openat, AT_FDCWD, image->path, O_CLOEXEC_READ, 0);
+	if (image->fd < 0)
+		image->fd = NATIVE(__NR_openat, AT_FDCWD, image->path, O_CLOEXEC_READ, 0);
 	if (image->fd < 0) {
 		complain(image->path, ": it cannot be opened for reading", NULL);
 		return image->fd;
 	}
 	n = NATIVE(__NR_pread64, image->fd, image->head.bytes, HEAD_SIZE, 0);
-	if (n < (long)sizeof(*elf) || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    elf->e_ident[EI_CLASS] != ELFCLASS64 || elf->e_machine != EM_X86_64)
+	if (n < 0 || !elf_is_program(image->head.bytes, (size_t)n))
 		return refuse(image, "not a program for x86-64");
-	if (elf->e_phentsize != sizeof(Elf64_Phdr) || elf->e_phnum == 0 || elf->e_phnum > HEADERS_MAX ||
-	    elf->e_phoff > (uint64_t)n || elf->e_phnum * sizeof(Elf64_Phdr) > (uint64_t)n - elf->e_phoff)
-		return refuse(image, "its program headers are not where they are expected");
-	image->headers = (const Elf64_Phdr *)(const void *)(image->head.bytes + elf->e_phoff);
-	image->num = elf->e_phnum;
-	return 0;
-}
-
-static bool is_sane(const Elf64_Phdr *p)
-{
-	return p->p_filesz <= p->p_memsz && p->p_memsz < ADDRESS_MAX && p->p_vaddr < ADDRESS_MAX &&
-	       p->p_vaddr + p->p_memsz < ADDRESS_MAX && p->p_vaddr % PAGE == p->p_offset % PAGE &&
-	       p->p_align <= ADDRESS_MAX / 4 && !(p->p_align & (p->p_align - 1));
+	return find_headers(image, n);
 }
 
 static long measure(struct image *image)
 {
-	image->low = UINT64_MAX;
-	image->align = PAGE;
-	for (unsigned i = 0; i < image->num; i++) {
-		const Elf64_Phdr *p = &image->headers[i];
+	const char *why = elf_measure(image->headers, image->num, &image->extent);
 
-		if (p->p_type == PT_INTERP) {
-			if (p->p_filesz < 2 || p->p_filesz >= sizeof(image->interpreter) ||
-			    NATIVE(__NR_pread64, image->fd, image->interpreter, p->p_filesz, p->p_offset) !=
-				    (long)p->p_filesz)
-				return refuse(image, "the name of its dynamic loader cannot be read");
-			image->interpreter[p->p_filesz] = '\0';
-		}
-		if (p->p_type != PT_LOAD)
-			continue;
-		if (!is_sane(p))
-			return refuse(image, "a segment that cannot be");
-		image->low = MIN(image->low, PAGE_DOWN(p->p_vaddr));
-		image->high = MAX(image->high, PAGE_UP(p->p_vaddr + p->p_memsz));
-		image->align = MAX(image->align, p->p_align);
-	}
-	return image->low < image->high ? 0 : refuse(image, "it has nothing to load");
+	if (!why && image->head.elf.e_entry >= ELF_ADDRESS_MAX)
+		why = "it begins at no address";
+	return why ? refuse(image, why) : 0;
+}
+
+/* Anywhere, at a multiple of ALIGN: what is too much is given back. */
+static long reserve_aligned(uint64_t len, uint64_t align)
+{
+	long memory = NATIVE(__NR_mmap, 0, len + align, PROT_NONE, MAP_RESERVE, -1, 0);
+	uint64_t begin = (uint64_t)memory, at = (begin + align - 1) & ~(align - 1);
+
+	if (is_error(memory))
+		return memory;
+	if (at > begin)
+		(void)NATIVE(__NR_munmap, begin, at - begin);
+	(void)NATIVE(__NR_munmap, at + len, begin + align - at);
+	return (long)at;
 }
 
 /* Reserves the extent at WHERE, or (0) anywhere; the bias is set by that. */
 static long reserve(struct image *image, uint64_t where)
 {
-	uint64_t len = image->high - image->low;
+	const struct elf_extent *extent = &image->extent;
+	uint64_t len = extent->high - extent->low;
 	long at = -ENOMEM;
 
 	if (image->head.elf.e_type == ET_EXEC) {
-		at = NATIVE(__NR_mmap, image->low, len, PROT_NONE, MAP_AT, -1, 0);
-		if (at != (long)image->low)
+		at = NATIVE(__NR_mmap, extent->low, len, PROT_NONE, MAP_AT, -1, 0);
+		if (at != (long)extent->low)
 			return refuse(image, "its place in memory is taken");
 		return 0;
 	}
 	if (where)
-		at = NATIVE(__NR_mmap, where & ~(image->align - 1), len, PROT_NONE, MAP_AT, -1, 0);
-	if (is_error(at) && image->align == PAGE)
+		at = NATIVE(__NR_mmap, where & ~(extent->align - 1), len, PROT_NONE, MAP_AT, -1, 0);
+	if (is_error(at) && extent->align == PAGE)
 		at = NATIVE(__NR_mmap, 0, len, PROT_NONE, MAP_RESERVE, -1, 0);
-	if (is_error(at)) {
-		at = NATIVE(__NR_mmap, 0, len + image->align, PROT_NONE, MAP_RESERVE, -1, 0);
-		if (is_error(at))
-			return refuse(image, "there is no room in memory");
-		at = (long)(((uint64_t)at + image->align - 1) & ~(image->align - 1));
-	}
-	image->bias = (uint64_t)at - image->low;
+	if (is_error(at))
+		at = reserve_aligned(len, extent->align);
+	if (is_error(at))
+		return refuse(image, "there is no room in memory");
+	image->bias = (uint64_t)at - extent->low;
 	return 0;
 }
 
@@ -146,9 +151,10 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 		zeros = PAGE_UP(file_end);
 		if (protection(p) == (PROT_READ | PROT_EXEC))
 			memory_add_code(page, file_end);
-		/* A file that is shorter than its headers say faults here, as it would in the kernel. */
-		if (end > file_end && p->p_flags & PF_W)
-			memset((void *)file_end, 0, PAGE_UP(file_end) - file_end);
+		/* A file that is shorter than its headers say has nothing there. */
+		if (end > file_end && p->p_flags & PF_W &&
+		    copy_out(file_end, zero_page, PAGE_UP(file_end) - file_end) < 0)
+			return refuse(image, "it is shorter than its headers say");
 	}
 	if (end > zeros && is_error(NATIVE(__NR_mmap, zeros, PAGE_UP(end) - zeros, protection(p),
 					   MAP_ZERO_FIXED, -1, 0)))
@@ -156,11 +162,12 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 	return 0;
 }
 
-static long map_image(struct image *image, const char *path, uint64_t where)
+static long map_image(struct image *image, const char *path, long fd, uint64_t where)
 {
 	long r;
 
 	image->path = path;
+	image->fd = fd;
 	r = read_head(image);
 	if (r == 0)
 		r = measure(image);
@@ -170,23 +177,6 @@ static long map_image(struct image *image, const char *path, uint64_t where)
 		if (image->headers[i].p_type == PT_LOAD)
 			r = map_segment(image, &image->headers[i]);
 	return r;
-}
-
-/* Where the program headers are in memory: 0: nowhere. */
-static uint64_t headers_address(const struct image *image)
-{
-	uint64_t at = image->head.elf.e_phoff;
-
-	for (unsigned i = 0; i < image->num; i++)
-		if (image->headers[i].p_type == PT_PHDR)
-			return image->bias + image->headers[i].p_vaddr;
-	for (unsigned i = 0; i < image->num; i++) {
-		const Elf64_Phdr *p = &image->headers[i];
-
-		if (p->p_type == PT_LOAD && p->p_offset <= at && at < p->p_offset + p->p_filesz)
-			return image->bias + p->p_vaddr + at - p->p_offset;
-	}
-	return 0;
 }
 
 /* Code and data as the kernel shows them in /proc/PID/stat, and the stack's permission. */
@@ -207,7 +197,7 @@ static void describe(const struct image *image, struct loaded *ret)
 		ret->data = ret->data == UINT64_MAX ? begin : MAX(ret->data, begin);
 		ret->data_end = MAX(ret->data_end, begin + p->p_filesz);
 	}
-	ret->end = image->bias + image->high;
+	ret->end = image->bias + image->extent.high;
 }
 
 static void file_name(long fd, const char *path, char *name)
@@ -223,29 +213,52 @@ static void file_name(long fd, const char *path, char *name)
 		(void)text_put(name, path);
 }
 
-long load_program(const char *path, uint64_t random, struct loaded *ret, char *name)
+static void done_with(struct image *image)
 {
-	struct image program = { .fd = -1 }, loader = { .fd = -1 };
-	uint64_t where = PLACE + ((random & ((1ull << PLACE_BITS) - 1)) << 12);
-	long r = map_image(&program, path, where);
+	if (image->fd >= 0)
+		(void)NATIVE(__NR_close, image->fd);
+	if (image->headers_memory)
+		(void)NATIVE(__NR_munmap, image->headers_memory, ELF_HEADERS_MAX);
+}
 
-	*ret = (struct loaded){ 0 };
-	if (r == 0 && program.interpreter[0])
-		r = map_image(&loader, program.interpreter, 0);
+/* The dynamic loader that the program names. */
+static long map_loader(const struct image *program, const Elf64_Phdr *named, long fd, struct loaded *ret)
+{
+	struct image loader = { .fd = fd };
+	char name[ELF_NAME_MAX];
+	long len = (long)MIN(named->p_filesz, sizeof(name)), r = 0;
+
+	if (NATIVE(__NR_pread64, program->fd, name, len, named->p_offset) != len ||
+	    !elf_is_loader_name(name, named->p_filesz))
+		r = refuse(program, "the name of its dynamic loader cannot be read");
+	if (r == 0)
+		r = map_image(&loader, name, fd, 0);
 	if (r == 0) {
-		ret->entry = ret->start = program.bias + program.head.elf.e_entry;
-		ret->headers = headers_address(&program);
-		ret->num_headers = program.num;
-		describe(&program, ret);
-		file_name(program.fd, path, name);
-	}
-	if (r == 0 && loader.fd >= 0) {
-		ret->base = loader.bias + loader.low;
+		ret->base = loader.bias + loader.extent.low;
 		ret->start = loader.bias + loader.head.elf.e_entry;
 	}
-	if (program.fd >= 0)
-		(void)NATIVE(__NR_close, program.fd);
-	if (loader.fd >= 0)
-		(void)NATIVE(__NR_close, loader.fd);
+	done_with(&loader);
+	return r;
+}
+
+long load_program(const struct load *load, struct loaded *ret, char *name)
+{
+	struct image program = { .fd = -1 };
+	uint64_t where = PLACE + ((load->random & ((1ull << PLACE_BITS) - 1)) << 12), headers;
+	long r = map_image(&program, load->path, load->program, where);
+	const Elf64_Phdr *loader = r == 0 ? elf_find_loader(program.headers, program.num) : NULL;
+
+	*ret = (struct loaded){ 0 };
+	if (r == 0) {
+		ret->entry = ret->start = program.bias + program.head.elf.e_entry;
+		if (elf_find_headers(&program.head.elf, program.headers, program.num, &headers))
+			ret->headers = program.bias + headers;
+		ret->num_headers = program.num;
+		describe(&program, ret);
+		file_name(program.fd, load->path, name);
+	}
+	if (loader)
+		r = map_loader(&program, loader, load->loader, ret);
+	done_with(&program);
 	return r;
 }

@@ -15,8 +15,12 @@ struct loaded {
 	bool executable_stack;
 };
 
-/*
- * Maps PATH. RANDOM places a program that may be anywhere; 0: always at the same address. NAME gets the
- * file's own name (PATH_MAX bytes). On failure a sentence is on descriptor 2; -errno.
- */
-long load_program(const char *path, uint64_t random, struct loaded *ret, char *name);
+/* What is to be loaded. */
+struct load {
+	const char *path;     /* of the program: where it is, or for messages */
+	long program, loader; /* descriptors of it and its dynamic loader, which are closed; -1: by name */
+	uint64_t random;      /* places a program that may be anywhere; 0: always at the same address */
+};
+
+/* NAME gets the file's own name (PATH_MAX bytes). On failure a sentence is in the log; -errno. */
+long load_program(const struct load *load, struct loaded *ret, char *name);

@@ -44,6 +44,11 @@ void reserved_save(struct exec_writer *writer)
 		(void)exec_state_add(writer, EXEC_RESERVED, &process.reserved, sizeof(process.reserved));
 }
 
+bool reserved_is_ready(void)
+{
+	return process.reserved.present;
+}
+
 static bool is_present(uint32_t place)
 {
 	return process.reserved.present >> place & 1;

@@ -12,6 +12,8 @@
 void reserved_start(const void *state);
 void reserved_save(struct exec_writer *writer);
 
+/* False: umvu has not told of any. */
+bool reserved_is_ready(void);
 /* The descriptor; -EBADF: there is none. */
 long reserved_get(enum reserved kind);
 /*

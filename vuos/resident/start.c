@@ -6,6 +6,7 @@
  * same, for core dumps, debuggers and /proc.
  */
 #include <linux/auxvec.h>
+#include <linux/fcntl.h>
 #include <linux/prctl.h>
 
 #include "vuos/resident/exec.h"
@@ -18,6 +19,7 @@
 #include "vuos/resident/trace.h"
 
 #define STATUS_NOT_EXECUTABLE 126
+#define COMMAND_MAX           16
 #define PROT_READ             1
 #define MAP_PRIVATE           2
 #define SEEK_END              2
@@ -89,13 +91,13 @@ static void set_entry(const struct stack *stack, uint64_t type, uint64_t value)
 		*at = value;
 }
 
-static void tell_program(const struct stack *stack, const struct loaded *program, const char *path)
+static void tell_program(const struct stack *stack, const struct loaded *program, const char *name)
 {
 	set_entry(stack, AT_PHDR, program->headers);
 	set_entry(stack, AT_PHNUM, program->num_headers);
 	set_entry(stack, AT_BASE, program->base);
 	set_entry(stack, AT_ENTRY, program->entry);
-	set_entry(stack, AT_EXECFN, (uint64_t)path);
+	set_entry(stack, AT_EXECFN, (uint64_t)name);
 }
 
 /*
@@ -143,10 +145,13 @@ static uint64_t random_number(const struct stack *stack)
 	return number ^ number >> 29;
 }
 
-/* The state that the variable's VALUE names, into ROOM bytes at BLOCK, or into a mapping. NULL: none. */
-static const void *read_state(const char *value, void *block, size_t room)
+/*
+ * The state that the variable's *VALUE names, into ROOM bytes at BLOCK, or into a mapping. NULL: none.
+ * *VALUE becomes the program's name behind it.
+ */
+static const void *read_state(const char **value, void *block, size_t room)
 {
-	long fd = value && *value ? (long)text_take_number(&value, 10) : -1;
+	long fd = *value && **value ? (long)text_take_number(value, 10) : -1;
 	long n = fd < 0 ? fd : NATIVE(__NR_pread64, fd, block, room, 0);
 	long len = n == (long)room ? NATIVE(__NR_lseek, fd, 0, SEEK_END) : n;
 	const void *state = block;
@@ -154,6 +159,8 @@ static const void *read_state(const char *value, void *block, size_t room)
 	if (len > n && len <= EXEC_STATE_MAX)
 		state = (const void *)NATIVE(__NR_mmap, 0, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	(void)NATIVE(__NR_close, fd);
+	if (fd < 0 || *(*value)++ != ':')
+		return NULL;
 	if (len <= 0 || is_error((long)state) || !exec_state_is_valid(state, (size_t)len) ||
 	    !exec_state_text(state, EXEC_PATH))
 		return NULL;
@@ -185,7 +192,7 @@ static struct context *begin(const void *state)
 static void follow_script(struct context *c, const char *path, const struct stack *stack)
 {
 	char begin[2] = { 0 };
-	long fd = NATIVE(__NR_openat, -100, path, 02000000, 0);
+	long fd = NATIVE(__NR_openat, AT_FDCWD, path, O_CLOEXEC, 0);
 
 	if (fd >= 0) {
 		(void)NATIVE(__NR_read, fd, begin, sizeof(begin));
@@ -193,16 +200,64 @@ static void follow_script(struct context *c, const char *path, const struct stac
 	}
 	if (begin[0] != '#' || begin[1] != '!')
 		return;
-	(void)exec_program(c, path, (uint64_t)stack->argv, (uint64_t)stack->envp, -1);
+	(void)exec_program(c, &(struct exec_target){ { AT_FDCWD, path, 0 }, path, false, false },
+			   (uint64_t)stack->argv, (uint64_t)stack->envp);
 	complain(path, ": its interpreter cannot be executed", NULL);
 	give_up(STATUS_NOT_EXECUTABLE);
+}
+
+/*
+ * The command's name, as the kernel gives it. Of what was executed by a descriptor only newer kernels take
+ * the file's: which they have done with us.
+ */
+static void set_command(const struct exec_base *base, const char *name)
+{
+	static const char deleted[] = " (deleted)";
+	char command[COMMAND_MAX] = { 0 };
+	size_t len;
+
+	name = text_base_name(name);
+	len = text_len(name);
+	if (base->is_unnamed && NATIVE(__NR_prctl, PR_GET_NAME, command) == 0 &&
+	    text_begins(text_base_name(process.self), command)) {
+		name = text_base_name(process.program);
+		len = text_len(name);
+		if (len > sizeof(deleted) && text_equal(name + len - (sizeof(deleted) - 1), deleted))
+			len -= sizeof(deleted) - 1;
+	}
+	len = MIN(len, sizeof(command) - 1);
+	memcpy(command, name, len);
+	command[len] = '\0';
+	(void)NATIVE(__NR_prctl, PR_SET_NAME, command);
+}
+
+/* After exec, there is nothing to go back to: the kernel's answer is SIGSEGV. At first there is umvu's. */
+static _Noreturn void not_loaded(const struct exec_base *base)
+{
+	const struct action action = { 0 };
+
+	if (base->descriptor >= 0) {
+		(void)NATIVE(__NR_rt_sigaction, SIGSEGV, &action, NULL, sizeof(action.mask));
+		(void)NATIVE(__NR_tgkill, NATIVE(__NR_getpid), NATIVE(__NR_gettid), SIGSEGV);
+	}
+	give_up(STATUS_NOT_EXECUTABLE);
+}
+
+static void load(const struct exec_base *base, const char *path, uint64_t random, struct loaded *ret)
+{
+	const struct load load = { .path = path, .program = base->descriptor, .loader = base->loader,
+				   .random = random };
+
+	if (load_program(&load, ret, process.program) < 0)
+		not_loaded(base);
 }
 
 void resident_start(uint64_t *sp)
 {
 	struct stack stack = read_stack(sp);
 	uint64_t room[EXEC_STATE_ROOM / sizeof(uint64_t)];
-	const void *state = read_state(take_variable(&stack), room, sizeof(room));
+	const char *name = take_variable(&stack);
+	const void *state = read_state(&name, room, sizeof(room));
 	const struct exec_base *base;
 	const char *path;
 	struct loaded program;
@@ -217,16 +272,14 @@ void resident_start(uint64_t *sp)
 	path = exec_state_text(state, EXEC_PATH);
 	c = begin(state);
 	trace_start(state, (uint64_t)stack.argv, (uint64_t)stack.envp);
-	follow_script(c, path, &stack);
+	if (base->descriptor < 0)
+		follow_script(c, path, &stack);
 	random = random_number(&stack);
-	if (load_program(path, random, &program, process.program) < 0)
-		give_up(STATUS_NOT_EXECUTABLE);
-	if (base->descriptor >= 0)
-		(void)NATIVE(__NR_close, base->descriptor);
+	load(base, path, random, &program);
 	if (program.executable_stack)
 		(void)NATIVE(__NR_mprotect, PAGE_DOWN(sp), PAGE, 7 | PROT_GROWSDOWN);
-	(void)NATIVE(__NR_prctl, PR_SET_NAME, text_base_name(path));
-	tell_program(&stack, &program, path);
+	set_command(base, name);
+	tell_program(&stack, &program, name);
 	tell_kernel(&stack, &program, random);
 	if (process.trap == TRAP_FILTER_NEW && trap_filter() < 0) {
 		complain("the kernel has no seccomp filters", NULL);

@@ -19,6 +19,7 @@
 
 #include <linux/sched.h>
 
+#include "vuos/resident/exec.h"
 #include "vuos/resident/memory.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/seccomp.h"
@@ -161,6 +162,7 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		trap_on();
 		memory_forked();
 		patch_forked();
+		exec_forked();
 		stacks_forked(c);
 		trace_forked();
 		thread_list_begin(c);

@@ -107,9 +107,10 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
 {
 	const struct settings *s = l->settings;
-	char path[PATH_MAX], variable[16];
+	char path[PATH_MAX], variable[PATH_MAX + 16];
 	struct handover handover = {
-		.base = { .trap = (uint32_t)s->trap, .patching = s->patching, .descriptor = -1 },
+		.base = { .trap = (uint32_t)s->trap, .patching = s->patching, .descriptor = -1,
+			  .loader = -1 },
 		.path = path, .trace = l->trace.flags & TRACE_ON ? &l->trace : NULL, .mask = &l->mask,
 		.resident = l->resident, .reserved = l->reserved,
 	};
@@ -121,7 +122,7 @@ pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
 	state = handover_make(&handover, error);
 	if (state < 0)
 		return state;
-	(void)snprintf(variable, sizeof(variable), "%d", state);
+	(void)snprintf(variable, sizeof(variable), "%d:%s", state, path);
 	if (setenv("_VU", variable, 1) < 0)
 		return error_set_errno(error, errno, "umvu");
 	return start(l, argv, error);

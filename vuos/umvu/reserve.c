@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -67,6 +69,20 @@ bool reserve_more(struct exec_reserved *reserved, enum reserved kind, int fd)
 	return done;
 }
 
+/* What is stderr; only a file is held open (vuos/resident/report.c). */
+static void reserve_log(struct exec_reserved *reserved)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	reserved->log_major = major(st.st_dev);
+	reserved->log_minor = minor(st.st_dev);
+	reserved->log_inode = st.st_ino;
+	if (S_ISREG(st.st_mode) && place(reserved, RESERVED_LOG, STDERR_FILENO))
+		reserved->present |= 1u << RESERVED_LOG;
+}
+
 int reserve(const char *resident, struct exec_reserved *ret, struct error *error)
 {
 	auto_close int fd = open(resident, O_PATH | O_CLOEXEC);
@@ -76,8 +92,10 @@ int reserve(const char *resident, struct exec_reserved *ret, struct error *error
 	if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return error_set_errno(error, errno, "%s", resident);
 	ret->first = find_place(&limit);
-	if (ret->first && place(ret, RESERVED_RESIDENT, fd))
+	if (ret->first && place(ret, RESERVED_RESIDENT, fd)) {
 		ret->present = 1u << RESERVED_RESIDENT;
+		reserve_log(ret);
+	}
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	return 0;
 }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel executes the resident, so what it would say of the program has to be said here: whether the
+ * file exists, is a regular one, may be executed, is open for writing, and is a program whose dynamic loader
+ * is one. What only the kernel can do (read a file that nobody may read, give the privilege of a set-user-ID
+ * program) is said in the log.
+ *
+ * Whether a file is open for writing is known by a lease, which the kernel refuses then. It gives leases
+ * to the file's owner and to root only: who executes another's file is not told that it is busy.
+ */
+#include "vuos/resident/exec_file.h"
+
+#include <asm/signal.h>
+#include <linux/fcntl.h>
+#include <linux/prctl.h>
+#include <linux/stat.h>
+
+#include "vuos/resident/elf.h"
+
+#define X_OK           1
+#define OPEN_FLAGS     (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#define HEADERS_CHUNK  16u
+#define ANYONE_MAY_RUN 0010u /* of the group's bits: without, S_ISGID means something else */
+
+/* /proc/self/fd/FD */
+static void descriptor_name(char name[32], long fd)
+{
+	(void)text_put_number(text_put(name, "/proc/self/fd/"), (uint64_t)fd, 10);
+}
+
+/* With the effective ids, as exec asks; kernels before 5.8 only know to ask with the real ones. */
+static long may_execute(const struct exec_name *name)
+{
+	long r = NATIVE(__NR_faccessat2, name->directory, name->path, X_OK, name->flags | AT_EACCESS);
+	char link[32];
+
+	if (r != -ENOSYS && r != -EPERM)
+		return r;
+	if (name->path[0])
+		return NATIVE(__NR_faccessat, name->directory, name->path, X_OK);
+	descriptor_name(link, name->directory);
+	return NATIVE(__NR_faccessat, AT_FDCWD, link, X_OK);
+}
+
+/* The file at FD once more, for reading; where it is open for that already, /proc is not needed. */
+static long open_again(int fd)
+{
+	long flags = NATIVE(__NR_fcntl, fd, F_GETFL);
+	char link[32];
+
+	if (flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) == O_RDONLY)
+		return NATIVE(__NR_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+	descriptor_name(link, fd);
+	return NATIVE(__NR_openat, AT_FDCWD, link, OPEN_FLAGS, 0);
+}
+
+/* Somebody who opens it for writing meanwhile waits for us, and a signal that nobody minds is sent. */
+static bool is_busy(long fd)
+{
+	long r;
+
+	(void)NATIVE(__NR_fcntl, fd, F_SETSIG, SIGURG);
+	r = NATIVE(__NR_fcntl, fd, F_SETLEASE, F_RDLCK);
+	if (r == 0)
+		(void)NATIVE(__NR_fcntl, fd, F_SETLEASE, F_UNLCK);
+	return r == -EAGAIN;
+}
+
+/* Set-user-ID and set-group-ID, where they would change anything. */
+static void note_privilege(const struct statx *status, const char *path)
+{
+	bool user = status->stx_mode & S_ISUID && status->stx_uid != (uint32_t)NATIVE(__NR_geteuid);
+	bool group = status->stx_mode & S_ISGID && status->stx_mode & ANYONE_MAY_RUN &&
+		     status->stx_gid != (uint32_t)NATIVE(__NR_getegid);
+
+	if (!user && !group)
+		return;
+	complain(path, ": runs without the privilege of its set-", user ? "user" : "group",
+		 "-ID bit, which only the kernel can give; if it needs that, run it outside of umvu", NULL);
+}
+
+static long check_status(const struct exec_name *name, struct statx *status)
+{
+	long r = NATIVE(__NR_statx, name->directory, name->path, name->flags,
+			STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID, status);
+
+	if (r < 0)
+		return r;
+	if (S_ISLNK(status->stx_mode))
+		return -ELOOP;
+	/* To open anything else might wait, or wind a tape. */
+	return S_ISREG(status->stx_mode) ? may_execute(name) : -EACCES;
+}
+
+long exec_open(const struct exec_name *name)
+{
+	struct statx status;
+	long fd, r = check_status(name, &status);
+
+	if (r < 0)
+		return r;
+	fd = name->path[0] ? NATIVE(__NR_openat, name->directory, name->path, OPEN_FLAGS, 0)
+			   : open_again(name->directory);
+	if (fd == -EACCES)
+		complain(name->path, ": may be executed but not read, and what cannot be read cannot be "
+			 "loaded; let its owner make it readable, or run it outside of umvu", NULL);
+	if (fd < 0)
+		return fd;
+	if (is_busy(fd)) {
+		(void)NATIVE(__NR_close, fd);
+		return -ETXTBSY;
+	}
+	if (status.stx_mode & (S_ISUID | S_ISGID))
+		note_privilege(&status, name->path);
+	return fd;
+}
+
+long exec_read_head(long fd, char head[EXEC_HEAD + 1])
+{
+	long n = NATIVE(__NR_pread64, fd, head, EXEC_HEAD, 0);
+
+	head[MAX(n, 0)] = '\0';
+	return n;
+}
+
+/* The name of the dynamic loader, which may be any of the headers. 1: there is one. */
+static long read_loader_name(long fd, const Elf64_Ehdr *elf, char name[ELF_NAME_MAX])
+{
+	Elf64_Phdr headers[HEADERS_CHUNK];
+
+	for (unsigned i = 0; i < elf->e_phnum; i += HEADERS_CHUNK) {
+		unsigned num = MIN(elf->e_phnum - i, HEADERS_CHUNK);
+		long len = (long)(num * sizeof(*headers));
+		const Elf64_Phdr *found;
+
+		if (NATIVE(__NR_pread64, fd, headers, len, elf->e_phoff + i * sizeof(*headers)) != len)
+			return -ENOEXEC;
+		found = elf_find_loader(headers, num);
+		if (!found)
+			continue;
+		if (found->p_filesz < 2 || found->p_filesz > ELF_NAME_MAX)
+			return -ENOEXEC;
+		if (NATIVE(__NR_pread64, fd, name, found->p_filesz, found->p_offset) != (long)found->p_filesz)
+			return -EIO;
+		return elf_is_loader_name(name, found->p_filesz) ? 1 : -ENOEXEC;
+	}
+	return 0;
+}
+
+static long open_loader(const char *name, long *ret)
+{
+	Elf64_Ehdr elf;
+	long n;
+
+	*ret = exec_open(&(struct exec_name){ AT_FDCWD, name, 0 });
+	if (*ret < 0)
+		return *ret;
+	n = NATIVE(__NR_pread64, *ret, &elf, sizeof(elf), 0);
+	if (n != (long)sizeof(elf))
+		return n < 0 ? n : -EIO;
+	return elf_is_program(&elf, sizeof(elf)) ? 0 : -ELIBBAD;
+}
+
+/* Of 32 bits: shells would take it for a script without its first line. */
+static void note_kind(const char *head, size_t len, const char *name)
+{
+	const Elf64_Ehdr *elf = (const Elf64_Ehdr *)(const void *)head;
+
+	if (len < sizeof(*elf) || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0)
+		return;
+	if (elf->e_ident[EI_CLASS] == ELFCLASS32 && (elf->e_machine == EM_386 || elf->e_machine == EM_X86_64))
+		complain(name, ": a program of 32 bits; only those of 64 bits can run here. Run it outside of "
+			 "umvu", NULL);
+}
+
+long exec_look_at_program(long fd, const char *head, size_t len, const char *name, long *ret)
+{
+	char loader[ELF_NAME_MAX];
+	long r;
+
+	*ret = -1;
+	if (!elf_is_program(head, len)) {
+		note_kind(head, len, name);
+		return -ENOEXEC;
+	}
+	r = read_loader_name(fd, (const Elf64_Ehdr *)(const void *)head, loader);
+	if (r == 1)
+		r = open_loader(loader, ret);
+	if (r < 0 && *ret >= 0) {
+		(void)NATIVE(__NR_close, *ret);
+		*ret = -1;
+	}
+	return r;
+}
