@@ -22,6 +22,7 @@
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/identity.h"
+#include "vuos/resident/known.h"
 #include "vuos/resident/reserved.h"
 #include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
@@ -111,6 +112,7 @@ static void add_sections(struct exec_writer *writer, struct context *c, const st
 	reserved_save(writer);
 	signals_save(c, writer);
 	seccomp_save(c, writer);
+	known_save(writer);
 }
 
 /* The state's file: its descriptor. */

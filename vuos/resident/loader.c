@@ -35,6 +35,7 @@ struct image {
 	uint64_t bias; /* what is added to the file's addresses */
 	unsigned num;
 	const Elf64_Phdr *headers;
+	bool is_loader; /* the dynamic loader of another */
 	uint64_t headers_memory; /* a mapping with them; 0: they are in the head */
 	union {
 		Elf64_Ehdr elf;
@@ -150,7 +151,7 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 			return refuse(image, "a segment cannot be mapped");
 		zeros = PAGE_UP(file_end);
 		if (protection(p) == (PROT_READ | PROT_EXEC))
-			memory_add_code(page, file_end);
+			memory_add_code(page, file_end, image->fd, PAGE_DOWN(p->p_offset), image->is_loader);
 		/* A file that is shorter than its headers say has nothing there. */
 		if (end > file_end && p->p_flags & PF_W &&
 		    copy_out(file_end, zero_page, PAGE_UP(file_end) - file_end) < 0)
@@ -224,7 +225,7 @@ static void done_with(struct image *image)
 /* The dynamic loader that the program names. */
 static long map_loader(const struct image *program, const Elf64_Phdr *named, long fd, struct loaded *ret)
 {
-	struct image loader = { .fd = fd };
+	struct image loader = { .fd = fd, .is_loader = true };
 	char name[ELF_NAME_MAX];
 	long len = (long)MIN(named->p_filesz, sizeof(name)), r = 0;
 

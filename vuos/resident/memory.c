@@ -10,12 +10,15 @@
 #include <linux/ipc.h>
 
 #include "vuos/resident/dispatch.h"
+#include "vuos/resident/known.h"
 #include "vuos/resident/lock.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/signals.h"
 
 #define PROT_WRITE          2
 #define PROT_EXEC           4
+#define MAP_TYPE            0xf
+#define MAP_PRIVATE         2
 #define MAP_FIXED           0x10
 #define MAP_ANONYMOUS       0x20
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -25,6 +28,8 @@
 
 struct range {
 	uint64_t begin, end;
+	uint64_t base; /* where the file's first byte would be */
+	uint8_t file;  /* known.h */
 };
 
 static struct {
@@ -49,19 +54,38 @@ static void table_unlock(uint64_t mask)
 	signals_restore(mask);
 }
 
-static void table_put(uint64_t begin, uint64_t end)
+/* [BEGIN, END) of the same file as LIKE. */
+static void table_put(uint64_t begin, uint64_t end, const struct range *like)
 {
 	if (begin < end && code.count < RANGES_MAX)
-		code.range[code.count++] = (struct range){ begin, end };
+		code.range[code.count++] = (struct range){ begin, end, like->base, like->file };
 }
 
-void memory_add_code(uint64_t begin, uint64_t end)
+void memory_add_code(uint64_t begin, uint64_t end, long fd, uint64_t offset, bool library)
 {
+	const struct range like = { .base = begin - offset, .file = library ? known_file(fd) : 0 };
 	uint64_t mask;
 
+	end = PAGE_UP(end);
 	table_lock(&mask);
-	table_put(PAGE_DOWN(begin), PAGE_UP(end));
+	table_put(begin, end, &like);
 	table_unlock(mask);
+	known_patch(like.file, offset, begin, end);
+}
+
+uint8_t memory_file_at(uint64_t address, uint64_t *ret_offset)
+{
+	uint32_t count = __atomic_load_n(&code.count, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct range range = code.range[i]; /* another thread may change it: then nothing is known */
+
+		if (range.begin > address || address >= range.end)
+			continue;
+		*ret_offset = address - range.base;
+		return range.file;
+	}
+	return 0;
 }
 
 static bool table_touches(uint64_t begin, uint64_t end)
@@ -89,8 +113,8 @@ static void memory_forget_code(uint64_t begin, uint64_t len)
 			continue;
 		}
 		code.range[i] = code.range[--code.count];
-		table_put(old.begin, MIN(old.end, begin));
-		table_put(MAX(old.begin, end), old.end);
+		table_put(old.begin, MIN(old.end, begin), &old);
+		table_put(MAX(old.begin, end), old.end, &old);
 	}
 	table_unlock(mask);
 	patch_forget(begin, end);
@@ -151,9 +175,10 @@ long call_mmap(struct context *c, struct call *call)
 	if (flags & MAP_FIXED)
 		memory_forget_code(CALL_ARG(call, 0), len);
 	at = native_call(call->raw);
-	if (!is_error(at) && !(flags & MAP_ANONYMOUS) &&
+	if (!is_error(at) && !(flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE &&
 	    (CALL_ARG(call, 2) & (PROT_WRITE | PROT_EXEC)) == PROT_EXEC)
-		memory_add_code((uint64_t)at, (uint64_t)at + len);
+		memory_add_code((uint64_t)at, (uint64_t)at + len, (int)CALL_ARG(call, 4), CALL_ARG(call, 5),
+				true);
 	return at;
 }
 

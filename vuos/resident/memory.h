@@ -4,8 +4,13 @@
 
 #include "vuos/resident/context.h"
 
-/* [BEGIN, END) was mapped from a file, readable and executable, not writable. */
-void memory_add_code(uint64_t begin, uint64_t end);
+/*
+ * [BEGIN, END) was mapped from FD at OFFSET, private, readable and executable, not writable. LIBRARY: it
+ * is no program, but something that many programs have.
+ */
+void memory_add_code(uint64_t begin, uint64_t end, long fd, uint64_t offset, bool library);
+/* The library that ADDRESS is of, by its number (known.h), and the place in it; 0: none that is known. */
+uint8_t memory_file_at(uint64_t address, uint64_t *ret_offset);
 /* True when all of [BEGIN, END) is such. */
 bool memory_is_code(uint64_t begin, uint64_t end);
 /* In a child that does not share memory: a lock that another thread held is free. */

@@ -10,6 +10,14 @@
  */
 void patch_trapped(uint64_t site, uint64_t number);
 
+/* A call site that was patched in another process, and the number of its call. */
+struct patch_site {
+	uint64_t address;
+	uint32_t number;
+};
+/* Patches SITES in the code [BEGIN, END), which was just mapped: no thread is in it. */
+void patch_ahead(uint64_t begin, uint64_t end, const struct patch_site *sites, uint32_t count);
+
 /*
  * A trap that came from the instruction before PC: where the program is to go on. (A thread may trap at
  * a site that was patched meanwhile, and the bytes behind it are no instructions any more.)

@@ -53,8 +53,8 @@ static void kernel_default(int signo)
 	(void)kernel_action(signo, &action, NULL);
 }
 
-/* Our handler for SIGNO; FLAGS are the program's that concern the kernel. */
-static void kernel_handler(int signo, uint64_t flags)
+/* Our handler for SIGNO; FLAGS are the program's that concern the kernel. RET_OLD: what it had, or NULL. */
+static void kernel_handler(int signo, uint64_t flags, struct action *ret_old)
 {
 	bool is_trap = signo == SIGSYS;
 	bool ours = signal_is_ours(signo);
@@ -68,7 +68,7 @@ static void kernel_handler(int signo, uint64_t flags)
 	/* Whether a call that one of ours has met goes on depends on what is blocked by then. */
 	if (ours)
 		action.flags |= SA_NODEFER | SA_RESTART;
-	(void)kernel_action(signo, &action, NULL);
+	(void)kernel_action(signo, &action, ret_old);
 }
 
 static uint64_t kernel_mask(uint64_t mask)
@@ -127,7 +127,7 @@ void signals_start(struct context *c, const void *state)
 			continue;
 		if (saved->ignored & SIGNAL_BIT(signo))
 			c->actions[signo].handler = (uint64_t)SIG_IGN;
-		kernel_handler(signo, 0);
+		kernel_handler(signo, 0, NULL);
 	}
 	(void)NATIVE(__NR_rt_sigprocmask, SIG_UNBLOCK, &ours, NULL, SET_SIZE);
 }
@@ -502,14 +502,13 @@ void signal_handle(struct frame *f)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-/* What the program would be told about SIGNO. */
-static struct action action_seen(const struct context *c, int signo)
+/* What the program is told about SIGNO, for which we have WAS, and the kernel KERNEL. */
+static struct action action_seen(int signo, const struct action *was, const struct action *kernel)
 {
-	struct action seen = c->actions[signo], kernel;
+	struct action seen = *was;
 
-	if (!signal_is_ours(signo) && kernel_action(signo, NULL, &kernel) == 0 &&
-	    kernel.handler != HANDLER(signal_entry))
-		seen = kernel; /* also from before exec */
+	if (!signal_is_ours(signo) && kernel->handler != HANDLER(signal_entry))
+		seen = *kernel; /* also from before exec */
 	if (seen.handler <= (uint64_t)SIG_IGN && seen.restorer == HANDLER(trap_entry)) {
 		seen.flags &= ~(uint64_t)SA_RESTORER;
 		seen.restorer = 0;
@@ -517,30 +516,31 @@ static struct action action_seen(const struct context *c, int signo)
 	return seen;
 }
 
-static void action_set(struct context *c, int signo, const struct action *new)
+/*
+ * A signal that comes meanwhile is noted, as we are in the resident, and delivered as the new action says.
+ * *RET_KERNEL: what the kernel had.
+ */
+static void action_set(struct context *c, int signo, const struct action *new, struct action *ret_kernel)
 {
-	uint64_t before = signals_block_all();
-
 	c->actions[signo] = *new;
 	c->actions[signo].mask &= ~UNBLOCKABLE;
 	c->actions[signo].flags &= KNOWN_FLAGS;
 	if (signal_is_ours(signo)) {
-		kernel_handler(signo, new->flags);
+		kernel_handler(signo, new->flags, ret_kernel);
 		if (new->handler == (uint64_t)SIG_IGN)
 			c->held &= ~SIGNAL_BIT(signo);
 	} else if (new->handler > (uint64_t)SIG_IGN) {
-		kernel_handler(signo, new->flags);
+		kernel_handler(signo, new->flags, ret_kernel);
 	} else {
-		(void)kernel_action(signo, new, NULL);
+		(void)kernel_action(signo, new, ret_kernel);
 	}
-	signals_restore(before);
 }
 
 long call_rt_sigaction(struct context *c, struct call *call)
 {
 	int signo = (int)CALL_ARG(call, 0);
 	uint64_t new_at = CALL_ARG(call, 1), old_at = CALL_ARG(call, 2);
-	struct action new, old;
+	struct action new, old, was, kernel = { 0 };
 
 	if (CALL_ARG(call, 3) != SET_SIZE)
 		return -EINVAL;
@@ -550,9 +550,12 @@ long call_rt_sigaction(struct context *c, struct call *call)
 		return -EINVAL;
 	if (SIGNAL_BIT(signo) & UNBLOCKABLE)
 		return new_at ? -EINVAL : native_call(call->raw);
-	old = action_seen(c, signo);
+	was = c->actions[signo];
 	if (new_at)
-		action_set(c, signo, &new);
+		action_set(c, signo, &new, &kernel);
+	else
+		(void)kernel_action(signo, NULL, &kernel);
+	old = action_seen(signo, &was, &kernel);
 	return old_at && copy_out(old_at, &old, sizeof(old)) < 0 ? -EFAULT : 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "vuos/resident/exec.h"
 #include "vuos/resident/exec_state.h"
+#include "vuos/resident/known.h"
 #include "vuos/resident/loader.h"
 #include "vuos/resident/reserved.h"
 #include "vuos/resident/seccomp.h"
@@ -185,6 +186,7 @@ static struct context *begin(const void *state)
 	thread_list_begin(c);
 	seccomp_start(c, state);
 	signals_start(c, state);
+	known_start(state);
 	return c;
 }
 

@@ -17,6 +17,8 @@
  * gets a breakpoint or an invalid instruction that we know: breakpoint first, then the rest, the first
  * byte last, with membarrier(2) between.
  *
+ * What other processes have met (known.h) is patched before anybody runs there.
+ *
  * Only code from files (memory.h) is patched. Whatever fails, the site goes on trapping. Sites are found
  * by their address, in chains from which none is taken; those of a mapping that goes are forgotten. Stubs
  * are not used twice: a thread may be in one.
@@ -27,6 +29,7 @@
 #include <linux/membarrier.h>
 
 #include "vuos/resident/arch/x86_64/decode.h"
+#include "vuos/resident/known.h"
 #include "vuos/resident/lock.h"
 #include "vuos/resident/memory.h"
 
@@ -269,18 +272,18 @@ static void barrier(void)
 	(void)NATIVE(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
 }
 
-/* Five bytes at AT become a jump to STUB. */
-static void write_jump(uint8_t *at, uint64_t stub)
+/* The bytes of a jump at AT to STUB. */
+static void make_jump(uint8_t bytes[JUMP_LEN], uint64_t at, uint64_t stub)
 {
-	uint8_t bytes[JUMP_LEN];
-	int32_t distance = (int32_t)(stub - ((uint64_t)at + JUMP_LEN));
+	int32_t distance = (int32_t)(stub - (at + JUMP_LEN));
 
 	bytes[0] = OP_JUMP;
 	memcpy(bytes + 1, &distance, sizeof(distance));
-	if (!process.has_threads) {
-		memcpy(at, bytes, sizeof(bytes));
-		return;
-	}
+}
+
+/* Where threads may be. */
+static void write_jump_among_threads(uint8_t *at, const uint8_t bytes[JUMP_LEN])
+{
 	__atomic_store_n(at, OP_BREAKPOINT, __ATOMIC_RELEASE);
 	__atomic_store_n(at + 2, bytes[2], __ATOMIC_RELEASE);
 	barrier();
@@ -292,32 +295,57 @@ static void write_jump(uint8_t *at, uint64_t stub)
 	barrier();
 }
 
-/* With the lock. False: this site goes on trapping. */
-static bool patch(struct site *site, uint32_t number)
+/* Where the jump of SITE stands. */
+static uint64_t jump_of(const struct site *site)
+{
+	return site->kind == DECODE_A ? site->address - JUMP_LEN : site->address;
+}
+
+/* Finds out about SITE, which is in code, and makes its stub. False: it cannot be patched. */
+static bool prepare(struct site *site, uint32_t number)
 {
 	uint8_t window[DECODE_WINDOW];
-	uint64_t begin = site->address - DECODE_BEFORE, at, page, len;
 	unsigned moved;
 
-	if (!memory_is_code(begin, begin + DECODE_WINDOW) || copy_in(window, begin, DECODE_WINDOW) < 0)
+	if (copy_in(window, site->address - DECODE_BEFORE, DECODE_WINDOW) < 0)
 		return false;
 	site->kind = decode_site(window, site->address, number, &moved);
 	if (site->kind == DECODE_NONE)
 		return false;
 	site->number = number;
 	site->moved = (uint8_t)moved;
-	at = site->kind == DECODE_A ? site->address - JUMP_LEN : site->address;
-	site->stub = stub_new(at + JUMP_LEN, site->kind == DECODE_B);
-	if (!site->stub)
+	site->stub = stub_new(jump_of(site) + JUMP_LEN, site->kind == DECODE_B);
+	if (site->stub)
+		write_stub(site, window + DECODE_BEFORE + SYSCALL_LEN);
+	return site->stub;
+}
+
+/* The code of SITE can be written. */
+static void write_site(struct site *site, bool among_threads)
+{
+	uint8_t *at = (uint8_t *)jump_of(site), bytes[JUMP_LEN];
+
+	make_jump(bytes, (uint64_t)at, site->stub);
+	__atomic_store_n(&site->state, SITE_CHANGING, __ATOMIC_RELEASE);
+	if (among_threads)
+		write_jump_among_threads(at, bytes);
+	else
+		memcpy(at, bytes, sizeof(bytes));
+	__atomic_store_n(&site->state, SITE_PATCHED, __ATOMIC_RELEASE);
+}
+
+/* With the lock. False: this site goes on trapping. */
+static bool patch(struct site *site, uint32_t number)
+{
+	uint64_t begin = site->address - DECODE_BEFORE, page, len;
+
+	if (!memory_is_code(begin, begin + DECODE_WINDOW) || !prepare(site, number))
 		return false;
-	write_stub(site, window + DECODE_BEFORE + SYSCALL_LEN);
-	page = PAGE_DOWN(at);
-	len = PAGE_UP(at + JUMP_LEN) - page;
+	page = PAGE_DOWN(jump_of(site));
+	len = PAGE_UP(jump_of(site) + JUMP_LEN) - page;
 	if (NATIVE(__NR_mprotect, page, len, PROT_RWX) < 0)
 		return false;
-	__atomic_store_n(&site->state, SITE_CHANGING, __ATOMIC_RELEASE);
-	write_jump((uint8_t *)at, site->stub);
-	__atomic_store_n(&site->state, SITE_PATCHED, __ATOMIC_RELEASE);
+	write_site(site, process.has_threads);
 	(void)NATIVE(__NR_mprotect, page, len, PROT_RX);
 	return true;
 }
@@ -326,14 +354,45 @@ void patch_trapped(uint64_t address, uint64_t number)
 {
 	struct site *site;
 	unsigned enough = process.patching == PATCH_FIRST ? 1 : TRAPS_BEFORE;
+	uint64_t offset;
+	uint8_t file;
 
 	if (process.patching == PATCH_NEVER || number > UINT32_MAX)
 		return;
 	site = site_make(address);
-	if (!site || site->state != SITE_NEW || ++site->traps < enough || !lock_try(&patches.lock))
+	if (!site || site->state != SITE_NEW)
+		return;
+	site->traps++;
+	file = memory_file_at(address, &offset);
+	if (file)
+		known_note(file, offset, number, site->traps);
+	if (site->traps < enough || !lock_try(&patches.lock))
 		return;
 	if (site->state == SITE_NEW && !patch(site, (uint32_t)number))
 		site->state = SITE_HOPELESS;
+	lock_drop(&patches.lock);
+}
+
+static void patch_one_ahead(uint64_t begin, uint64_t end, const struct patch_site *known)
+{
+	struct site *site;
+
+	if (known->address - DECODE_BEFORE < begin || known->address - DECODE_BEFORE + DECODE_WINDOW > end)
+		return;
+	site = site_make(known->address);
+	if (site && site->state == SITE_NEW && prepare(site, known->number))
+		write_site(site, false);
+}
+
+void patch_ahead(uint64_t begin, uint64_t end, const struct patch_site *sites, uint32_t count)
+{
+	if (!lock_try(&patches.lock))
+		return;
+	if (NATIVE(__NR_mprotect, begin, end - begin, PROT_RWX) == 0) {
+		for (uint32_t i = 0; i < count; i++)
+			patch_one_ahead(begin, end, &sites[i]);
+		(void)NATIVE(__NR_mprotect, begin, end - begin, PROT_RX);
+	}
 	lock_drop(&patches.lock);
 }
 
