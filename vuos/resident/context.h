@@ -162,8 +162,11 @@ struct process {
 	struct exec_reserved reserved; /* reserved.h */
 	struct context first;   /* of the thread that has run since exec */
 	struct action actions[SIGNALS];
-	char self[PATH_MAX];    /* the resident's own file */
-	char program[PATH_MAX]; /* what /proc/self/exe says */
+	const char *self;       /* the resident's own file, where it has a name */
+	const char *program;    /* what /proc/self/exe says */
+	/* Both, one behind the other: a page for each would be a fault for each. */
+	size_t texts_len;
+	char texts[2 * PATH_MAX];
 };
 extern struct process process;
 

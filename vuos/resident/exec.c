@@ -31,7 +31,7 @@
 #define SCRIPTS_MAX   5
 #define EXTRA_WORDS   32 /* arguments of interpreters, our variable, the ends */
 #define TEXTS_SIZE    (SCRIPTS_MAX * (PATH_MAX + EXEC_HEAD) + 2 * PATH_MAX)
-#define SEALS         (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SEALS         (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)
 #define PASSED        3  /* descriptors: program, loader, state */
 #define PASSING_MAX   8  /* threads that execute at the same time */
 
@@ -43,6 +43,7 @@ struct exec {
 	uint64_t num_args;
 	char *texts;      /* room for strings of ours */
 	const char *path; /* of the file: at last the interpreter's */
+	char *own_name;   /* of that file; "": it is not known */
 	long fd, loader;  /* -1: none */
 	long len;
 	char head[EXEC_HEAD + 1] __attribute__((aligned(8)));
@@ -107,6 +108,8 @@ static void add_sections(struct exec_writer *writer, struct context *c, const st
 
 	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
 	exec_state_add_text(writer, EXEC_PATH, e->path);
+	if (e->own_name[0])
+		exec_state_add_text(writer, EXEC_NAME, e->own_name);
 	trace_save(c, writer);
 	exec_state_add_text(writer, EXEC_RESIDENT, process.self);
 	reserved_save(writer);
@@ -243,7 +246,7 @@ static void close_file(long *fd)
 static long open_file(struct exec *e, const struct exec_name *file)
 {
 	close_file(&e->fd);
-	e->fd = exec_open(file);
+	e->fd = exec_open(file, e->own_name);
 	if (e->fd < 0)
 		return e->fd;
 	e->len = exec_read_head(e->fd, e->head);
@@ -350,7 +353,9 @@ static long exec_with_vectors(struct context *c, struct exec *e, uint64_t argv, 
 
 long exec_program(struct context *c, const struct exec_target *target, uint64_t argv, uint64_t envp)
 {
-	struct exec e = { .target = target, .path = target->name, .fd = -1, .loader = -1 };
+	char own_name[PATH_MAX];
+	struct exec e = { .target = target, .path = target->name, .own_name = own_name, .fd = -1,
+			  .loader = -1 };
 	long r = open_file(&e, &target->file);
 
 	if (r == 0)

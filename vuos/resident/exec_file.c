@@ -16,6 +16,7 @@
 #include <linux/stat.h>
 
 #include "vuos/resident/elf.h"
+#include "vuos/resident/own_name.h"
 
 #define X_OK           1
 #define OPEN_FLAGS     (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -92,15 +93,29 @@ static long check_status(const struct exec_name *name, struct statx *status)
 	return S_ISREG(status->stx_mode) ? may_execute(name) : -EACCES;
 }
 
-long exec_open(const struct exec_name *name)
+static long open_for_reading(const struct exec_name *name, char *own_name)
+{
+	long fd = -ELOOP;
+
+	if (own_name) {
+		own_name[0] = '\0';
+		if (name->directory == AT_FDCWD && !name->flags)
+			fd = own_name_open(name->path, OPEN_FLAGS, own_name);
+	}
+	if (fd >= 0)
+		return fd;
+	return name->path[0] ? NATIVE(__NR_openat, name->directory, name->path, OPEN_FLAGS, 0)
+			     : open_again(name->directory);
+}
+
+long exec_open(const struct exec_name *name, char *own_name)
 {
 	struct statx status;
 	long fd, r = check_status(name, &status);
 
 	if (r < 0)
 		return r;
-	fd = name->path[0] ? NATIVE(__NR_openat, name->directory, name->path, OPEN_FLAGS, 0)
-			   : open_again(name->directory);
+	fd = open_for_reading(name, own_name);
 	if (fd == -EACCES)
 		complain(name->path, ": may be executed but not read, and what cannot be read cannot be "
 			 "loaded; let its owner make it readable, or run it outside of umvu", NULL);
@@ -152,7 +167,7 @@ static long open_loader(const char *name, long *ret)
 	Elf64_Ehdr elf;
 	long n;
 
-	*ret = exec_open(&(struct exec_name){ AT_FDCWD, name, 0 });
+	*ret = exec_open(&(struct exec_name){ AT_FDCWD, name, 0 }, NULL);
 	if (*ret < 0)
 		return *ret;
 	n = NATIVE(__NR_pread64, *ret, &elf, sizeof(elf), 0);

@@ -13,8 +13,11 @@ struct exec_name {
 	uint32_t flags; /* AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW */
 };
 
-/* Opens a regular file that may be executed (for reading, closed by exec). */
-long exec_open(const struct exec_name *name);
+/*
+ * Opens a regular file that may be executed (for reading, closed by exec). OWN_NAME (PATH_MAX bytes) gets
+ * the file's own name if that is known, else ""; NULL: it is not wanted.
+ */
+long exec_open(const struct exec_name *name, char *own_name);
 
 /* The begin of the file at FD, with a NUL behind it. Its length. */
 long exec_read_head(long fd, char head[EXEC_HEAD + 1]);

@@ -32,6 +32,7 @@ enum exec_section_type {
 	EXEC_RESIDENT, /* text: the resident's own file, for where there is no descriptor of it */
 	EXEC_TRACE_LINE, /* text: what the trace says of the exec, up to its result */
 	EXEC_KNOWN,    /* call sites in libraries: known.c */
+	EXEC_NAME,     /* text: the program's own name; not there: /proc says it */
 };
 
 /* How programs are run: the same for all of them. */

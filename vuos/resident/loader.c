@@ -11,9 +11,10 @@
 
 #include "vuos/resident/elf.h"
 #include "vuos/resident/memory.h"
+#include "vuos/resident/own_name.h"
 
 #define O_CLOEXEC_READ  (O_RDONLY | O_CLOEXEC)
-#define HEAD_SIZE       4096
+#define HEAD_SIZE       1024 /* most programs have all their headers there, and buffers cost faults */
 #define PLACE           0x555555554000ull /* of a program that may be anywhere, without randomization */
 #define PLACE_BITS      28                /* as mmap(2) has them by default */
 
@@ -201,19 +202,6 @@ static void describe(const struct image *image, struct loaded *ret)
 	ret->end = image->bias + image->extent.high;
 }
 
-static void file_name(long fd, const char *path, char *name)
-{
-	char link[64];
-	long n;
-
-	(void)text_put_number(text_put(link, "/proc/self/fd/"), (uint64_t)fd, 10);
-	n = NATIVE(__NR_readlink, link, name, PATH_MAX - 1);
-	if (n > 0)
-		name[n] = '\0';
-	else
-		(void)text_put(name, path);
-}
-
 static void done_with(struct image *image)
 {
 	if (image->fd >= 0)
@@ -256,7 +244,8 @@ long load_program(const struct load *load, struct loaded *ret, char *name)
 			ret->headers = program.bias + headers;
 		ret->num_headers = program.num;
 		describe(&program, ret);
-		file_name(program.fd, load->path, name);
+		if (name)
+			own_name_ask(program.fd, load->path, name);
 	}
 	if (loader)
 		r = map_loader(&program, loader, load->loader, ret);

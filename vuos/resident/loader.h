@@ -22,5 +22,5 @@ struct load {
 	uint64_t random;      /* places a program that may be anywhere; 0: always at the same address */
 };
 
-/* NAME gets the file's own name (PATH_MAX bytes). On failure a sentence is in the log; -errno. */
+/* NAME, if not NULL, gets the file's own name (PATH_MAX bytes). On failure a sentence is in the log; -errno. */
 long load_program(const struct load *load, struct loaded *ret, char *name);

@@ -21,6 +21,7 @@
 
 #define STATUS_NOT_EXECUTABLE 126
 #define COMMAND_MAX           16
+#define STATE_ROOM            2048 /* for the state, if it is not larger: the stack is the program's */
 #define PROT_READ             1
 #define MAP_PRIVATE           2
 #define SEEK_END              2
@@ -168,17 +169,27 @@ static const void *read_state(const char **value, void *block, size_t room)
 	return state;
 }
 
+/* Of a text in the state, a copy that stays; "": there is none. */
+static const char *keep_text(const char *text)
+{
+	char *kept = process.texts + process.texts_len;
+
+	if (!text || text_len(text) >= PATH_MAX)
+		return "";
+	process.texts_len += (size_t)(text_put(kept, text) + 1 - kept);
+	return kept;
+}
+
 static struct context *begin(const void *state)
 {
 	const struct exec_base *base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
-	const char *self = exec_state_text(state, EXEC_RESIDENT);
 	struct context *c = &process.first;
 
 	process.trap = (enum trap)base->trap;
 	process.patching = (enum patching)base->patching;
 	reserved_start(state);
-	if (self && text_len(self) < sizeof(process.self))
-		(void)text_put(process.self, self);
+	process.self = keep_text(exec_state_text(state, EXEC_RESIDENT));
+	process.program = keep_text(exec_state_text(state, EXEC_NAME));
 	c->self = c;
 	c->stack_end = (uint64_t)(first_stack + sizeof(first_stack));
 	c->actions = process.actions;
@@ -250,14 +261,18 @@ static void load(const struct exec_base *base, const char *path, uint64_t random
 	const struct load load = { .path = path, .program = base->descriptor, .loader = base->loader,
 				   .random = random };
 
-	if (load_program(&load, ret, process.program) < 0)
+	char *name = *process.program ? NULL : process.texts + process.texts_len;
+
+	if (load_program(&load, ret, name) < 0)
 		not_loaded(base);
+	if (name)
+		process.program = name;
 }
 
 void resident_start(uint64_t *sp)
 {
 	struct stack stack = read_stack(sp);
-	uint64_t room[EXEC_STATE_ROOM / sizeof(uint64_t)];
+	uint64_t room[STATE_ROOM / sizeof(uint64_t)];
 	const char *name = take_variable(&stack);
 	const void *state = read_state(&name, room, sizeof(room));
 	const struct exec_base *base;

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/util.h"
 
-#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)
 
 /*
  * Which signals of faults this process ignores, and which it blocks (MASK): the kernel does not do that for
