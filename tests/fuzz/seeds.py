@@ -348,6 +348,22 @@ def call_format():
         yield f"unknown{form}", call(500, -38, 1, 2, 3, form=form)
 
 
+def view_segment():
+    def segment(root, *records, kinds=3):
+        places, memory = b"", b""
+        for record in records:
+            places += host(8, 256 + len(memory), len(record))
+            memory += record.ljust(-len(record) // 64 * -64, b"\0")
+        header = host(8, 0x3174676553555556) + host(4, 1, kinds) + bytes(48) + host(8, root) + bytes(56)
+        return header + places.ljust(128, b"\0") + memory
+    yield "empty", segment(1024 << 24 | 2)
+    row = host(8, 1, 0, 5, 7) + b"/bin/true"
+    yield "full", segment(1024 << 24 | 2, b"name".ljust(144, b"\0"), bytes(764), row)
+    yield "outside", segment(1024 << 24 | 0xffffff, b"name")
+    yield "cut", segment(1024 << 24 | 2, b"name", b"more")[:300]
+    yield "many_kinds", segment(1024 << 24 | 2, b"a", b"b", b"c", b"d", b"e", kinds=1000)
+
+
 def seccomp_filter():
     def program(*rows):
         call = host(4, 39, 0xc000003e) + host(8, 0x123456789abc, 1, 2, 3, 4, 5, 6)
@@ -366,7 +382,7 @@ def seccomp_filter():
 
 def main():
     for maker in (bpdu, call_format, capture_stream, control, decode, ether, exec_state, mgmt_session, offload,
-                  offload_join, ring, seccomp_filter, segment, takeover, vde_ring):
+                  offload_join, ring, seccomp_filter, segment, takeover, vde_ring, view_segment):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

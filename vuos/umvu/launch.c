@@ -104,6 +104,11 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 	return 0;
 }
 
+void launcher_share(struct launcher *l, enum reserved kind, int fd)
+{
+	(void)reserve_more(&l->reserved, kind, fd); /* else they do without */
+}
+
 pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
 {
 	const struct settings *s = l->settings;

@@ -23,6 +23,9 @@ struct launcher {
 /* Finds what is needed, and blocks all signals for this process. */
 int launcher_init(struct launcher *l, const struct settings *s, struct error *error);
 
+/* All programs that are started from now on have FD, which stays open here, too (vuos/resident/reserved.h). */
+void launcher_share(struct launcher *l, enum reserved kind, int fd);
+
 /*
  * Starts the program ARGV[0] as a child, whose number is returned: what is executed is the resident. -ENOENT:
  * there is no such program.

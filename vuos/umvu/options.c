@@ -66,6 +66,8 @@ static const struct option_row rows[] = {
 	{ 0, "patch", .kind = OPTION_CALL, .arg = "WHEN", .set = set_patching,
 	  .choices = "never normal first", .preset = "normal",
 	  .help = "when call sites are changed to jump instead of trapping" },
+	{ 'V', "vu_name", .aliases = "vu-name view-name", .kind = OPTION_STRING, .arg = "NAME",
+	  .offset = offsetof(struct settings, name), .help = "what the view is called: vuname(1) says it" },
 	{ 0, "orphans", .kind = OPTION_CALL, .arg = "WHAT", .set = set_orphans,
 	  .choices = "wait leave kill", .preset = "wait",
 	  .help = "what to do with processes that the program leaves behind when it ends" },

@@ -20,9 +20,10 @@ struct settings {
 	unsigned patching;
 	struct trace_settings trace;
 	bool check;
+	const char *name; /* of the view */
 	unsigned orphans; /* enum orphans */
 };
 
-#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL, .trace = TRACE_SETTINGS_INIT }
+#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL, .trace = TRACE_SETTINGS_INIT, .name = "" }
 
 extern const struct option_program umvu_options;

@@ -27,12 +27,14 @@
 #include "job.h"
 #include "launch.h"
 #include "processes.h"
+#include "view.h"
 
 #define STATUS_SIGNAL 128 /* plus its number */
 
 struct supervisor {
 	const struct settings *settings;
 	struct loop *loop;
+	struct view view;
 	pid_t root; /* the program; 0: it has ended */
 	int status; /* of the program */
 	bool leads; /* the session */
@@ -145,14 +147,15 @@ static void signal_came(struct loop *loop, void *object, const siginfo_t *info)
 /* --- running --------------------------------------------------------------------------------------- */
 
 /* What the program closes shall be closed: a pipe's other end would wait for us. */
-static void let_go(void)
+static void let_go(int kept)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fd != STDERR_FILENO || fcntl(fd, F_GETFD) < 0)
 			(void)dup2(null, fd);
-	(void)close_range(STDERR_FILENO + 1, ~0u, 0);
+	(void)close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
+	(void)close_range((unsigned)kept + 1, ~0u, 0);
 	(void)chdir("/");
 }
 
@@ -170,26 +173,41 @@ static int watch(struct supervisor *sup, struct error *error)
 	return loop_run(sup->loop);
 }
 
-int supervise(const struct settings *s, char **argv, struct error *error)
+/* The program, which has what all programs of the view share. */
+static int start_program(struct supervisor *sup, char **argv, struct error *error)
 {
-	struct supervisor sup = { .settings = s, .leads = getsid(0) == getpid() };
 	struct launcher launcher;
-	int r = launcher_init(&launcher, s, error);
+	int r = launcher_init(&launcher, sup->settings, error);
 
 	if (r < 0)
 		return r;
+	launcher_share(&launcher, RESERVED_SEGMENT, sup->view.segment.fd);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	sup.root = launcher_start(&launcher, argv, error);
-	if (sup.root < 0)
-		return sup.root;
+	sup->root = launcher_start(&launcher, argv, error);
+	return sup->root;
+}
+
+int supervise(const struct settings *s, char **argv, struct error *error)
+{
+	struct supervisor sup = { .settings = s, .leads = getsid(0) == getpid() };
+	int r = view_init(&sup.view, s->name, error);
+
+	if (r < 0)
+		return r;
+	r = start_program(&sup, argv, error);
+	if (r < 0) {
+		view_free(&sup.view);
+		return r;
+	}
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a program of the view has no business in here */
-	let_go();
+	let_go(sup.view.segment.fd);
 	if (watch(&sup, error) < 0) {
 		log_error("%s", error_text(error));
 		(void)waitpid(sup.root, &r, 0);
 		sup.status = status_of(r);
 	}
 	loop_free(sup.loop);
+	view_free(&sup.view);
 	(void)prctl(PR_SET_DUMPABLE, 1);
 	return sup.status;
 }
