@@ -218,3 +218,66 @@ def test_standard_error():
                 '"import os; os.closerange(3, 2000); os.getppid()"; echo done')
     assert (done.returncode, done.stdout) == (0, 'done\n')
     assert re.search(r'^\d+ getppid\(\) = \d+', done.stderr, re.M)
+
+
+def test_killed(lab):
+    """What a process has called is there, whatever ends it; its place is used again."""
+    script = 'for i in 1 2 3; do sh -c "cd /; kill -KILL \\$\\$"; done; exec sh -c "cd /usr; kill -KILL \\$\\$"'
+    lines, _, status = trace(lab, 'sh', '-c', script, options=['--trace=chdir'])
+    assert status == 137
+    assert len([line for line in lines if 'chdir("/") = 0' in line]) == 3
+    assert len([line for line in lines if 'chdir("/usr") = 0' in line]) == 1
+
+
+COUNTED = ('import os, subprocess, threading\n'
+           'work = lambda: [os.getppid() for _ in range(100)]\n'
+           'if os.fork() == 0:\n    work()\n    os.kill(os.getpid(), 9)\n'
+           'thread = threading.Thread(target=work)\nthread.start()\nthread.join()\nos.wait()\n'
+           'subprocess.run(["cat", "/nonexistent"])\n')
+
+
+def test_summary(lab):
+    """Of all processes and threads, also of those that were killed, and of every program."""
+    file = lab.path('summary')
+    done = umvu('--trace-summary', '--trace=execve,getppid,openat', '--trace-output', file, tool('python3'),
+                '-S', '-c', COUNTED)
+    assert done.returncode == 0, done.stderr
+    with open(file, encoding='utf-8') as stream:
+        lines = stream.read().splitlines()
+    assert lines[0].split() == ['%', 'time', 'seconds', 'usecs/call', 'calls', 'errors', 'syscall']
+    rows = {line.split()[-1]: line.split()[:-1] for line in lines[2:] if line[0] != '-'}
+    assert set(rows) == {'execve', 'getppid', 'openat', 'total'}
+    assert int(rows['getppid'][3]) == 200
+    assert int(rows['openat'][3]) > 5 and int(rows['openat'][4]) >= 1     # cat's; that is an error
+    assert int(rows['total'][3]) == sum(int(row[3]) for name, row in rows.items() if name != 'total')
+    assert abs(sum(float(row[0]) for name, row in rows.items() if name != 'total') - 100) < 0.1
+
+
+def test_summary_as_json(lab):
+    """The same, one object; beside lines if they are asked for."""
+    lines, _, status = trace(lab, 'sh', '-c', '/bin/true; exec /bin/true', options=[
+        '--trace-summary=also', '--trace-format=json', '--trace=execve', '--trace-quiet'])
+    assert status == 0
+    told = [json.loads(line) for line in lines]
+    assert ['trace' in entry for entry in told] == [True, True, True, False]
+    (row,) = told[-1]['summary']['rows']
+    assert (row['call'], row['calls'], row['errors']) == ('execve', 3, 0) and row['seconds'] > 0
+    assert told[-1]['summary']['calls'] == 3
+    done = umvu('--trace-summary=only', 'true')
+    assert done.returncode == 2 and 'also' in done.stderr
+
+
+def test_report_unhandled():
+    """What was refused, and what nobody knows; nothing is traced by that alone."""
+    program = ('import ctypes\ncall = ctypes.CDLL(None).syscall\n'
+               'call(425, 1, 0)\ncall(1500)\ncall(1500)\ncall(134)\ncall(39)\n')
+    done = umvu('--report-unhandled', tool('python3'), '-S', '-c', program)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        'umvu: calls that are not handled in full:', '        2 syscall_1500 (unknown: made as it is)',
+        '        1 io_uring_setup (refused: EPERM)', '        1 uselib (no kernel has it: made as it is)']
+    done = umvu('--report-unhandled', '--trace-format=json', '--trace-summary', '--trace=none',
+                tool('python3'), '-S', '-c', program)
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [entry['number'] for entry in told[1]['unhandled']] == [1500, 425, 134]
+    assert umvu('--report-unhandled', 'true').stderr == 'umvu: all calls were handled in full\n'

@@ -68,6 +68,7 @@ struct context {
 	uint32_t group, tid;
 	bool is_listed;
 	struct trace_line *trace_line; /* of an exec under way, up to its result */
+	int64_t exec_begin;            /* of that, for the trace; 0: nobody asks */
 	/*
 	 * From here on what is written before it is read: a context that is used again is cleared up to
 	 * here only.
@@ -125,7 +126,6 @@ struct call {
 
 /* The function that serves calls of some numbers (calls.tbl): the program's result, or CALL_RESTART. */
 typedef long call_handler(struct context *c, struct call *call);
-typedef void call_watcher(struct context *c, const struct call *call);
 
 /* The kernel takes 32 bits of the register, with their sign. */
 #define CALL_NUMBER(rax) ((uint64_t)(int64_t)(int32_t)(rax))
@@ -156,7 +156,6 @@ struct process {
 	enum trap trap;
 	enum patching patching;
 	uint32_t watch;   /* WATCH_ */
-	call_watcher *unknown; /* told of calls that calls.tbl does not know; NULL: nobody is */
 	bool has_threads; /* memory is, or was, shared with others */
 	uint32_t outer_seccomp; /* SECCOMP_MODE_ that we were started with, where our trap hides it */
 	struct exec_reserved reserved; /* reserved.h */

@@ -56,6 +56,9 @@ enum exec_trace_flags {
 	TRACE_EPOCH = 1 << 10,    /* seconds since 1970 */
 	TRACE_RELATIVE = 1 << 11, /* seconds since the line before */
 	TRACE_DURATION = 1 << 12, /* of the call */
+	TRACE_LINES = 1 << 13,    /* lines are written */
+	TRACE_TALLY = 1 << 14,    /* calls are counted */
+	TRACE_UNHANDLED = 1 << 15, /* those of a support level that is not full, too */
 	TRACE_TIMES = TRACE_CLOCK | TRACE_EPOCH | TRACE_RELATIVE | TRACE_DURATION,
 };
 
@@ -79,6 +82,7 @@ enum reserved {
 	RESERVED_CHANNEL,  /* to the supervisor */
 	RESERVED_LOG,      /* for messages that are nobody's answer */
 	RESERVED_TRACE,    /* the trace's file, or the directory of its files */
+	RESERVED_BOARD,    /* trace_board.h */
 	RESERVED_ROOM = 8, /* numbers that are kept for them */
 };
 

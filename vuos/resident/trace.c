@@ -20,11 +20,16 @@ _Static_assert(CALL_COUNT <= 64 * EXEC_CALL_WORDS, "a bit for each call");
 
 struct exec_trace trace_how;
 
-static bool is_wanted(uint64_t number)
+bool trace_wants(uint64_t number)
 {
 	if (!call_row(number))
 		return trace_is(TRACE_OTHERS);
 	return trace_how.calls[number / 64] >> number % 64 & 1;
+}
+
+static bool has_signals(void)
+{
+	return (trace_how.flags & (TRACE_SIGNALS | TRACE_LINES)) == (TRACE_SIGNALS | TRACE_LINES);
 }
 
 static bool is_wanted_result(long result)
@@ -46,21 +51,24 @@ static void tell_first(const void *state, uint64_t argv, uint64_t envp)
 	trace_line_begin(&line, false);
 	trace_line_enter(&line, __NR_execve, arguments);
 	trace_line_exit(&line, __NR_execve, arguments, 0);
-	trace_line_finish(&line, false);
+	trace_line_finish(&line, -1);
 }
 
-/* The exec of the program before, which has made its line up to the result. */
+/* The exec of the program before, which has made its line up to the result; TEXT NULL: it is only counted. */
 static void tell_exec(const char *text)
 {
 	const uint64_t none[6] = { 0 };
+	int64_t ns = trace_now() - trace_how.exec_begin;
 	struct trace_line line;
 
+	trace_count(__NR_execve, 0, ns);
+	if (!text)
+		return;
 	trace_line_begin(&line, false);
 	line.len = 0;
-	line.begin = trace_how.exec_begin;
 	trace_line_text(&line, text);
 	trace_line_exit(&line, __NR_execve, none, 0);
-	trace_line_finish(&line, true);
+	trace_line_finish(&line, ns);
 }
 
 void trace_start(const void *state, uint64_t argv, uint64_t envp)
@@ -74,9 +82,13 @@ void trace_start(const void *state, uint64_t argv, uint64_t envp)
 	trace_how.name[EXEC_TRACE_NAME_MAX] = '\0';
 	trace_how.flags &= ~(uint32_t)TRACE_FIRST;
 	process.watch |= WATCH_TRACE;
-	if (how->flags & TRACE_FIRST && is_wanted(__NR_execve) && is_wanted_result(0))
+	trace_out_start();
+	if (how->flags & TRACE_FIRST && how->flags & TRACE_LINES && trace_wants(__NR_execve) &&
+	    is_wanted_result(0))
 		tell_first(state, argv, envp);
-	if (line)
+	if (how->flags & TRACE_FIRST)
+		trace_count(__NR_execve, 0, 0);
+	if (how->exec_begin)
 		tell_exec(line);
 }
 
@@ -87,11 +99,10 @@ void trace_save(const struct context *c, struct exec_writer *writer)
 	if (!trace_is(TRACE_ON))
 		return;
 	how = exec_state_add(writer, EXEC_TRACE, &trace_how, sizeof(trace_how));
-	if (!c->trace_line || !is_wanted_result(0))
-		return;
 	if (how)
-		how->exec_begin = c->trace_line->begin;
-	exec_state_add_text(writer, EXEC_TRACE_LINE, c->trace_line->text);
+		how->exec_begin = c->exec_begin;
+	if (c->trace_line && is_wanted_result(0))
+		exec_state_add_text(writer, EXEC_TRACE_LINE, c->trace_line->text);
 }
 
 /* --- calls ----------------------------------------------------------------------------------------- */
@@ -113,7 +124,7 @@ static void tell_end(int signal, int status)
 
 	trace_line_begin(&line, true);
 	line.len += call_format_end(&format, signal, status, line.text + line.len, LINE_TAIL);
-	trace_line_finish(&line, false);
+	trace_line_finish(&line, -1);
 }
 
 /* exit and exit_group: with all signals blocked, so that nothing puts off what was told already. */
@@ -127,16 +138,38 @@ static long serve_end(struct context *c, struct call *call, call_handler *serve)
 		signals_restore(mask);
 		return CALL_RESTART;
 	}
-	if (is_wanted(call->raw[0]) && !trace_is(TRACE_FAILED | TRACE_SUCCESSFUL)) {
+	trace_count(call->raw[0], 0, 0);
+	if (trace_wants(call->raw[0]) && trace_is(TRACE_LINES) && !trace_is(TRACE_FAILED | TRACE_SUCCESSFUL)) {
 		trace_line_begin(&line, true);
 		trace_line_enter(&line, call->raw[0], call->raw + 1);
-		trace_line_finish(&line, false);
+		trace_line_finish(&line, -1);
 	}
-	if (trace_is(TRACE_SIGNALS))
+	if (has_signals())
 		tell_end(0, CALL_ARG(call, 0) & 0xff);
-	trace_flush();
+	if (call->raw[0] == __NR_exit_group)
+		trace_out_end();
+	else
+		trace_flush();
 	result = serve(c, call);
 	signals_restore(mask);
+	return result;
+}
+
+/* Makes the call, and counts it. *NS is how long it took, if somebody wants to know. */
+static long serve_counted(struct context *c, struct call *call, call_handler *serve, int64_t *ns)
+{
+	bool timed = trace_is(TRACE_DURATION | TRACE_TALLY);
+	int64_t begin = timed ? trace_now() : 0;
+	uint64_t number = call->raw[0];
+	long result;
+
+	if (is_exec(number))
+		c->exec_begin = timed ? begin : trace_now();
+	result = serve(c, call);
+	c->exec_begin = 0;
+	*ns = timed ? trace_now() - begin : -1;
+	if (result != CALL_RESTART && !(copies_memory(number) && result == 0))
+		trace_count(number, result, *ns);
 	return result;
 }
 
@@ -145,6 +178,7 @@ static long serve_told(struct context *c, struct call *call, call_handler *serve
 	uint64_t number = call->raw[0], arguments[6];
 	struct trace_line line;
 	long result, told;
+	int64_t ns;
 
 	memcpy(arguments, call->raw + 1, sizeof(arguments));
 	trace_line_begin(&line, c->is_vfork_child);
@@ -153,8 +187,7 @@ static long serve_told(struct context *c, struct call *call, call_handler *serve
 		line.text[line.len] = '\0';
 		c->trace_line = &line;
 	}
-	line.begin = trace_is(TRACE_DURATION) ? trace_now() : 0;
-	result = serve(c, call);
+	result = serve_counted(c, call, serve, &ns);
 	c->trace_line = NULL;
 	told = call->keep ? (long)call->frame->uc.rax : result; /* rt_sigreturn has brought a result back */
 	if (result == CALL_RESTART || !is_wanted_result(told) || (copies_memory(number) && result == 0)) {
@@ -162,19 +195,22 @@ static long serve_told(struct context *c, struct call *call, call_handler *serve
 		return result;
 	}
 	trace_line_exit(&line, number, arguments, told);
-	trace_line_finish(&line, true);
+	trace_line_finish(&line, ns);
 	return result;
 }
 
 long trace_serve(struct context *c, struct call *call, call_handler *serve)
 {
 	uint64_t number = call->raw[0];
+	int64_t ns;
 
 	if (number == __NR_exit || number == __NR_exit_group)
 		return serve_end(c, call, serve);
 	if (is_exec(number) || copies_memory(number))
 		trace_flush();
-	return is_wanted(number) ? serve_told(c, call, serve) : serve(c, call);
+	if (trace_wants(number) && trace_is(TRACE_LINES))
+		return serve_told(c, call, serve);
+	return trace_is(TRACE_TALLY | TRACE_UNHANDLED) ? serve_counted(c, call, serve, &ns) : serve(c, call);
 }
 
 /* --- signals, children --------------------------------------------------------------------------- */
@@ -184,12 +220,12 @@ void trace_signal(const struct siginfo *info)
 	const struct call_format format = trace_format();
 	struct trace_line line;
 
-	if (!trace_is(TRACE_SIGNALS))
+	if (!has_signals())
 		return;
 	trace_line_begin(&line, true);
 	line.len += MIN(call_format_signal(&format, info, line.text + line.len, line.room - line.len),
 			line.room - line.len - LINE_TAIL);
-	trace_line_finish(&line, false);
+	trace_line_finish(&line, -1);
 }
 
 /* Signals whose default is not the end of the process. */
@@ -199,7 +235,7 @@ void trace_signal(const struct siginfo *info)
 void trace_default(const struct siginfo *info)
 {
 	trace_signal(info);
-	if (trace_is(TRACE_SIGNALS) && !(HARMLESS & SIGNAL_BIT(info->signo)))
+	if (has_signals() && !(HARMLESS & SIGNAL_BIT(info->signo)))
 		tell_end(info->signo, 0);
 	trace_flush();
 }

@@ -204,10 +204,10 @@ void trace_line_exit(struct trace_line *line, uint64_t number, const uint64_t ar
 	grow(line, need);
 }
 
-void trace_line_finish(struct trace_line *line, bool has_duration)
+void trace_line_finish(struct trace_line *line, int64_t ns)
 {
-	int64_t ns = has_duration && trace_is(TRACE_DURATION) ? trace_now() - line->begin : -1;
-
+	if (!trace_is(TRACE_DURATION))
+		ns = -1;
 	if (ns >= 0 && trace_is(TRACE_JSON)) {
 		add_member(line, "duration", ns);
 	} else if (ns >= 0) {

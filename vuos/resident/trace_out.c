@@ -3,6 +3,10 @@
  * Where the lines of the trace go: to the descriptor that umvu has opened before the first program, which
  * is kept from the programs (reserved.h). They are collected in a buffer, unless somebody watches.
  *
+ * The buffer is a slot of the board (trace_board.h), mapped over the place that it has here, so that umvu
+ * finds what a process that was killed had not written yet. Where there is no slot, it is memory of our
+ * own. A child takes another slot; the lock is in the slot, so two that took the same do no harm.
+ *
  * With a file for each process the descriptor is their directory, and the file is opened for each
  * writing: a child of vfork(2) has the memory of its parent, and with it the buffer, so its lines are
  * written at once.
@@ -12,16 +16,107 @@
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace_internal.h"
 
-#define BUFFER_SIZE  32768
 #define LOCK_TRIES   100000
 #define O_CREATE_APPEND_CLOEXEC 02002101
 #define FILE_MODE    0666
+#define PROT_READ_WRITE   3
+#define MAP_SHARED_FIXED  0x11
+#define MAP_PRIVATE_FIXED_ANONYMOUS 0x32
 
-static struct {
-	struct lock lock;
-	size_t len;
-	char text[BUFFER_SIZE];
-} buffer;
+/* Both lie in our data, which a program cannot map something else over. */
+struct board trace_board;
+static struct board_slot buffer;
+static int32_t slot = -1;
+
+static struct lock *buffer_lock_word(void)
+{
+	return (struct lock *)(void *)&buffer.lock;
+}
+
+/* --- the board ----------------------------------------------------------------------------------- */
+
+static bool map_over(void *place, size_t len, uint64_t offset)
+{
+	long fd = reserved_get(RESERVED_BOARD);
+
+	return fd >= 0 &&
+	       !is_error(NATIVE(__NR_mmap, place, len, PROT_READ_WRITE, MAP_SHARED_FIXED, fd, offset));
+}
+
+static bool is_gone(int32_t owner)
+{
+	return NATIVE(__NR_kill, owner, 0) == -ESRCH;
+}
+
+static bool take(unsigned i, int32_t owner)
+{
+	int32_t self = (int32_t)NATIVE(__NR_getpid);
+
+	return __atomic_compare_exchange_n(&trace_board.owners[i], &owner, self, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* Our own from before exec, one that is nobody's, or was of a process that is gone; -1: there is none. */
+static int32_t find_slot(void)
+{
+	int32_t self = (int32_t)NATIVE(__NR_getpid);
+
+	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+		if (trace_board.owners[i] == self)
+			return (int32_t)i;
+	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+		if (!trace_board.owners[i] && take(i, 0))
+			return (int32_t)i;
+	for (unsigned i = 0; i < BOARD_SLOTS; i++) {
+		int32_t owner = trace_board.owners[i];
+
+		if (owner && is_gone(owner) && take(i, owner))
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+/* The buffer becomes a slot; what is still in there of another process goes out. */
+static void take_slot(void)
+{
+	slot = find_slot();
+	if (slot < 0)
+		return;
+	if (!map_over(&buffer, sizeof(buffer), BOARD_SLOT_AT(slot))) {
+		__atomic_store_n(&trace_board.owners[slot], 0, __ATOMIC_RELEASE);
+		slot = -1;
+		return;
+	}
+	lock_drop(buffer_lock_word());
+	trace_flush();
+}
+
+void trace_out_start(void)
+{
+	if (map_over(&trace_board, sizeof(trace_board), 0) && !trace_is(TRACE_AT_ONCE) && trace_is(TRACE_LINES))
+		take_slot();
+}
+
+void trace_out_forked(void)
+{
+	if (slot >= 0) {
+		(void)NATIVE(__NR_mmap, &buffer, sizeof(buffer), PROT_READ_WRITE, MAP_PRIVATE_FIXED_ANONYMOUS,
+			     -1, 0);
+		take_slot();
+		return;
+	}
+	lock_drop(buffer_lock_word());
+	buffer.len = 0;
+}
+
+void trace_out_end(void)
+{
+	trace_flush();
+	if (slot >= 0)
+		__atomic_store_n(&trace_board.owners[slot], 0, __ATOMIC_RELEASE);
+}
+
+/* --- the file ------------------------------------------------------------------------------------ */
 
 static long open_own(long directory)
 {
@@ -60,12 +155,12 @@ static void write_out(const char *text, size_t len)
 	(void)NATIVE(__NR_close, own);
 }
 
-/* With all signals blocked. A child of vfork(2) may have died with the lock: nobody waits for ever. */
+/* With all signals blocked. Who had the lock may have been killed: nobody waits for ever. */
 static bool buffer_lock(uint64_t *mask)
 {
 	*mask = signals_block_all();
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (lock_try(&buffer.lock))
+		if (lock_try(buffer_lock_word()))
 			return true;
 		__asm__ volatile("pause");
 	}
@@ -75,7 +170,7 @@ static bool buffer_lock(uint64_t *mask)
 
 static void buffer_unlock(uint64_t mask)
 {
-	lock_drop(&buffer.lock);
+	lock_drop(buffer_lock_word());
 	signals_restore(mask);
 }
 
@@ -87,13 +182,13 @@ static bool is_written_at_once(size_t len)
 
 static void flush_locked(void)
 {
-	write_out(buffer.text, buffer.len);
+	write_out(buffer.text, MIN(buffer.len, sizeof(buffer.text)));
 	buffer.len = 0;
 }
 
 void trace_put(const char *line, size_t len)
 {
-	uint64_t mask;
+	uint64_t mask, at;
 
 	if (is_written_at_once(len)) {
 		trace_flush();
@@ -102,10 +197,11 @@ void trace_put(const char *line, size_t len)
 	}
 	if (!buffer_lock(&mask))
 		return;
-	if (buffer.len + len > sizeof(buffer.text))
+	if (buffer.len > sizeof(buffer.text) - len)
 		flush_locked();
-	memcpy(buffer.text + buffer.len, line, len);
-	buffer.len += len;
+	at = MIN(buffer.len, sizeof(buffer.text) - len);
+	memcpy(buffer.text + at, line, len);
+	buffer.len = at + len; /* after the text: whoever finds it finds whole lines */
 	buffer_unlock(mask);
 }
 
@@ -117,10 +213,4 @@ void trace_flush(void)
 		return;
 	flush_locked();
 	buffer_unlock(mask);
-}
-
-void trace_out_forked(void)
-{
-	lock_drop(&buffer.lock);
-	buffer.len = 0;
 }

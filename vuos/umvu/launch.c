@@ -39,12 +39,14 @@ static int find_resident(char found[PATH_MAX], struct error *error)
 /* The trace's file at its reserved place. */
 static int make_trace(struct launcher *l, struct error *error)
 {
-	auto_close int fd = -1;
-	int r = trace_open(&l->settings->trace, &l->trace, &fd, error);
+	int r = trace_open(&l->trace, &l->settings->trace, error);
 
-	if (r < 0 || fd < 0 || reserve_more(&l->reserved, RESERVED_TRACE, fd))
+	if (r < 0 || l->trace.fd < 0)
 		return r;
-	return error_set(error, EMFILE, "there is no room for the trace's descriptor: raise the limit of open "
+	if (reserve_more(&l->reserved, RESERVED_TRACE, l->trace.fd) &&
+	    reserve_more(&l->reserved, RESERVED_BOARD, l->trace.board_fd))
+		return 0;
+	return error_set(error, EMFILE, "there is no room for the trace's descriptors: raise the limit of open "
 					"files (ulimit -n)");
 }
 
@@ -116,7 +118,7 @@ pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
 	struct handover handover = {
 		.base = { .trap = (uint32_t)s->trap, .patching = s->patching, .descriptor = -1,
 			  .loader = -1 },
-		.path = path, .trace = l->trace.flags & TRACE_ON ? &l->trace : NULL, .mask = &l->mask,
+		.path = path, .trace = l->trace.fd >= 0 ? &l->trace.how : NULL, .mask = &l->mask,
 		.resident = l->resident, .reserved = l->reserved,
 	};
 	auto_close int state = -1;

@@ -13,7 +13,7 @@
 struct launcher {
 	const struct settings *settings;
 	char resident[PATH_MAX];
-	struct exec_trace trace;
+	struct trace_view trace;
 	struct exec_reserved reserved; /* descriptors that all programs have */
 	/* What programs get of the signals, though this process has its own ways with them. */
 	sigset_t mask;

@@ -27,6 +27,7 @@
 #include "job.h"
 #include "launch.h"
 #include "processes.h"
+#include "trace_report.h"
 #include "view.h"
 
 #define STATUS_SIGNAL 128 /* plus its number */
@@ -35,6 +36,7 @@ struct supervisor {
 	const struct settings *settings;
 	struct loop *loop;
 	struct view view;
+	struct trace_view trace;
 	pid_t root; /* the program; 0: it has ended */
 	int status; /* of the program */
 	bool leads; /* the session */
@@ -146,16 +148,30 @@ static void signal_came(struct loop *loop, void *object, const siginfo_t *info)
 
 /* --- running --------------------------------------------------------------------------------------- */
 
+/* Closes all descriptors from FIRST on but two, of which one may be -1. */
+static void close_but(unsigned first, int one, int other)
+{
+	const int kept[] = { MIN(one, other), MAX(one, other) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		if (kept[i] < (int)first)
+			continue;
+		if ((unsigned)kept[i] > first)
+			(void)close_range(first, (unsigned)kept[i] - 1, 0);
+		first = (unsigned)kept[i] + 1;
+	}
+	(void)close_range(first, ~0u, 0);
+}
+
 /* What the program closes shall be closed: a pipe's other end would wait for us. */
-static void let_go(int kept)
+static void let_go(const struct supervisor *sup)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fd != STDERR_FILENO || fcntl(fd, F_GETFD) < 0)
 			(void)dup2(null, fd);
-	(void)close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
-	(void)close_range((unsigned)kept + 1, ~0u, 0);
+	close_but(STDERR_FILENO + 1, sup->view.segment.fd, sup->trace.fd);
 	(void)chdir("/");
 }
 
@@ -181,6 +197,7 @@ static int start_program(struct supervisor *sup, char **argv, struct error *erro
 
 	if (r < 0)
 		return r;
+	sup->trace = launcher.trace;
 	launcher_share(&launcher, RESERVED_SEGMENT, sup->view.segment.fd);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sup->root = launcher_start(&launcher, argv, error);
@@ -200,12 +217,13 @@ int supervise(const struct settings *s, char **argv, struct error *error)
 		return r;
 	}
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a program of the view has no business in here */
-	let_go(sup.view.segment.fd);
+	let_go(&sup);
 	if (watch(&sup, error) < 0) {
 		log_error("%s", error_text(error));
 		(void)waitpid(sup.root, &r, 0);
 		sup.status = status_of(r);
 	}
+	trace_finish(&sup.trace);
 	loop_free(sup.loop);
 	view_free(&sup.view);
 	(void)prctl(PR_SET_DUMPABLE, 1);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/util.h"
 #include "call_set.h"
 #include "options.h"
+#include "vuos/resident/trace_board.h"
 
 #define STRINGS_MAX 65536
 
@@ -22,7 +24,8 @@ static struct trace_settings *of(void *settings)
 
 static void set_flags(struct trace_settings *s, unsigned on, unsigned off)
 {
-	s->how.flags = (s->how.flags & ~off) | on | TRACE_ON;
+	s->how.flags = (s->how.flags & ~off) | on;
+	s->lines = true;
 }
 
 int trace_set_filter(void *settings, const char *filter, struct error *error)
@@ -103,6 +106,26 @@ int trace_set_output(void *settings, const char *file, struct error *error)
 	return 0;
 }
 
+/* Only a summary, or a summary also. */
+int trace_set_summary(void *settings, const char *also, struct error *error)
+{
+	struct trace_settings *s = of(settings);
+
+	if (also && !str_equal(also, "also"))
+		return error_set(error, EINVAL, "'%s' is not also", also);
+	s->summary = true;
+	s->also = also;
+	return 0;
+}
+
+int trace_set_unhandled(void *settings, const char *none, struct error *error)
+{
+	(void)none;
+	(void)error;
+	of(settings)->unhandled = true;
+	return 0;
+}
+
 #define DEFINE_FLAG_OPTION(name, on, off)                                             \
 	int trace_set_##name(void *settings, const char *none, struct error *error)   \
 	{                                                                             \
@@ -156,19 +179,44 @@ static int open_file(const char *file, struct error *error)
 			 strerror(errno)); /* -ENOENT would be the program's */
 }
 
-int trace_open(const struct trace_settings *s, struct exec_trace *how, int *ret_fd, struct error *error)
+static int make_board(struct trace_view *view, struct error *error)
 {
-	*how = s->how;
-	*ret_fd = -1;
-	if (!(how->flags & TRACE_ON))
+	void *memory;
+
+	view->board_fd = memfd_create("umvu", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (view->board_fd < 0 || ftruncate(view->board_fd, BOARD_SIZE) < 0 ||
+	    fcntl(view->board_fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+		return error_set_errno(error, errno, "cannot make a file of memory for the trace");
+	memory = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, view->board_fd, 0);
+	if (memory == MAP_FAILED)
+		return error_set_errno(error, errno, "cannot map the board of the trace");
+	view->board = memory;
+	return 0;
+}
+
+static unsigned wanted(const struct trace_settings *s)
+{
+	bool lines = s->also || (s->lines && !s->summary);
+
+	return (lines ? TRACE_LINES : 0) | (s->summary ? TRACE_TALLY : 0) |
+	       (s->unhandled ? TRACE_UNHANDLED : 0);
+}
+
+int trace_open(struct trace_view *view, const struct trace_settings *s, struct error *error)
+{
+	struct exec_trace *how = &view->how;
+
+	*view = (struct trace_view){ .how = s->how, .fd = -1, .board_fd = -1 };
+	how->flags |= wanted(s);
+	if (!(how->flags & (TRACE_LINES | TRACE_TALLY | TRACE_UNHANDLED)))
 		return 0;
 	if (!s->filtered) {
 		memset(how->calls, 0xff, sizeof(how->calls));
 		how->flags |= TRACE_OTHERS;
 	}
 	how->local_offset = local_offset();
-	how->flags |= TRACE_FIRST | (s->output ? 0 : TRACE_AT_ONCE);
-	*ret_fd = how->flags & TRACE_SPLIT ? open_directory(s->output, how, error)
-					   : open_file(s->output, error);
-	return MIN(*ret_fd, 0);
+	how->flags |= TRACE_ON | TRACE_FIRST | (s->output ? 0 : TRACE_AT_ONCE);
+	view->fd = how->flags & TRACE_SPLIT ? open_directory(s->output, how, error)
+					    : open_file(s->output, error);
+	return view->fd < 0 ? view->fd : make_board(view, error);
 }

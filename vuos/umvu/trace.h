@@ -6,9 +6,10 @@
 #include "vuos/resident/exec_state.h"
 
 struct trace_settings {
-	struct exec_trace how; /* `flags` without TRACE_ON: nothing is traced */
+	struct exec_trace how; /* `flags`: what the options say */
 	const char *output;    /* NULL: standard error */
 	bool filtered;         /* `calls` are what a filter says, and not all */
+	bool lines, summary, also, unhandled; /* what was asked for; `also`: lines beside the summary */
 };
 
 #define TRACE_STRINGS 32
@@ -24,10 +25,20 @@ int trace_set_output(void *settings, const char *file, struct error *error);
 int trace_set_failed(void *settings, const char *none, struct error *error);
 int trace_set_successful(void *settings, const char *none, struct error *error);
 int trace_set_quiet(void *settings, const char *none, struct error *error);
+int trace_set_summary(void *settings, const char *also, struct error *error);
+int trace_set_unhandled(void *settings, const char *none, struct error *error);
 int trace_set_split(void *settings, const char *none, struct error *error);
 
+/* The trace of a view. */
+struct trace_view {
+	struct exec_trace how;
+	int fd;              /* the file, with TRACE_SPLIT its directory; -1: nothing is traced */
+	int board_fd;
+	struct board *board; /* trace_board.h */
+};
+
 /*
- * What was asked for, made ready: all calls where there is no filter, the difference of local time, and
- * *RET_FD, the file, emptied (with TRACE_SPLIT its directory); -1 when nothing is traced.
+ * What was asked for, made ready: all calls where there is no filter, the difference of local time, the
+ * file, emptied, and a board.
  */
-int trace_open(const struct trace_settings *s, struct exec_trace *how, int *ret_fd, struct error *error);
+int trace_open(struct trace_view *view, const struct trace_settings *s, struct error *error);
