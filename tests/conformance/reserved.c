@@ -247,3 +247,29 @@ CASE(descriptors_listed, "fd=23,21,0 one=23,21,0 old=23,21,0 info=23,21,0 other=
 	list("info", path, SYS_getdents64, 100);
 	list_other();
 }
+
+/* exec needs none, and gives what is closed by it. */
+static void exec_with_all_open(const char *label, const char *path)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		while (fcntl(0, F_DUPFD_CLOEXEC, 0) >= 0)
+			;
+		(void)execl(path, "x", "@limit", NULL);
+		say("%s=%s", label, strerrorname_np(errno));
+		_exit(100);
+	}
+	say_status(label, wait_status(pid));
+}
+
+CASE(exec_with_all_descriptors_open, "limit=exit:64 script=exit:64 missing=ENOENT missing=exit:100 after=64")
+{
+	write_file("script", "#!./x @limit\n", 0700);
+	NEED(symlink(own_path, "x") == 0);
+	set_soft_limit(64);
+	exec_with_all_open("limit", own_path);
+	exec_with_all_open("script", "./script");
+	exec_with_all_open("missing", "./missing");
+	say("after=%d", (int)soft_limit());
+}

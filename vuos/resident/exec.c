@@ -18,6 +18,7 @@
 
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
+#include <linux/resource.h>
 
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/exec_state.h"
@@ -45,6 +46,7 @@ struct exec {
 	const char *path; /* of the file: at last the interpreter's */
 	char *own_name;   /* of that file; "": it is not known */
 	long fd, loader;  /* -1: none */
+	uint64_t limit;   /* of descriptors, which is lifted; 0: it is not */
 	long len;
 	char head[EXEC_HEAD + 1] __attribute__((aligned(8)));
 };
@@ -104,7 +106,7 @@ static void add_sections(struct exec_writer *writer, struct context *c, const st
 {
 	const struct exec_base base = { .trap = process.trap, .patching = process.patching,
 					.descriptor = (int32_t)e->fd, .loader = (int32_t)e->loader,
-					.is_unnamed = e->target->is_unnamed };
+					.is_unnamed = e->target->is_unnamed, .limit = e->limit };
 
 	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
 	exec_state_add_text(writer, EXEC_PATH, e->path);
@@ -351,17 +353,38 @@ static long exec_with_vectors(struct context *c, struct exec *e, uint64_t argv, 
 	return r;
 }
 
-long exec_program(struct context *c, const struct exec_target *target, uint64_t argv, uint64_t envp)
+static long try_exec(struct context *c, const struct exec_target *target, uint64_t limit, uint64_t argv,
+		     uint64_t envp)
 {
 	char own_name[PATH_MAX];
 	struct exec e = { .target = target, .path = target->name, .own_name = own_name, .fd = -1,
-			  .loader = -1 };
+			  .loader = -1, .limit = limit };
 	long r = open_file(&e, &target->file);
 
 	if (r == 0)
 		r = exec_with_vectors(c, &e, argv, envp);
 	close_file(&e.fd);
 	close_file(&e.loader);
+	return r;
+}
+
+/*
+ * The kernel needs no descriptors for exec: a program that has opened all it may can execute another one.
+ * Then the limit is lifted, as far as it can be, until the resident begins.
+ */
+long exec_program(struct context *c, const struct exec_target *target, uint64_t argv, uint64_t envp)
+{
+	struct rlimit64 limit, lifted;
+	long r = try_exec(c, target, 0, argv, envp);
+
+	if (r != -EMFILE || NATIVE(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) < 0)
+		return r;
+	lifted = limit;
+	lifted.rlim_cur = MIN(limit.rlim_cur + RESERVED_ROOM + PASSED, limit.rlim_max);
+	if (NATIVE(__NR_prlimit64, 0, RLIMIT_NOFILE, &lifted, 0) < 0)
+		return r;
+	r = try_exec(c, target, limit.rlim_cur, argv, envp);
+	(void)NATIVE(__NR_prlimit64, 0, RLIMIT_NOFILE, &limit, 0);
 	return r;
 }
 

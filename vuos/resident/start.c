@@ -8,6 +8,7 @@
 #include <linux/auxvec.h>
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
+#include <linux/resource.h>
 
 #include "vuos/resident/exec.h"
 #include "vuos/resident/exec_state.h"
@@ -244,6 +245,17 @@ static void set_command(const struct exec_base *base, const char *name)
 	(void)NATIVE(__NR_prctl, PR_SET_NAME, command);
 }
 
+/* exec has lifted the limit of descriptors, to have room for its own. */
+static void set_limit_back(const struct exec_base *base)
+{
+	struct rlimit64 limit;
+
+	if (!base->limit || NATIVE(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) < 0)
+		return;
+	limit.rlim_cur = base->limit;
+	(void)NATIVE(__NR_prlimit64, 0, RLIMIT_NOFILE, &limit, 0);
+}
+
 /* After exec, there is nothing to go back to: the kernel's answer is SIGSEGV. At first there is umvu's. */
 static _Noreturn void not_loaded(const struct exec_base *base)
 {
@@ -291,6 +303,7 @@ void resident_start(uint64_t *sp)
 	trace_start(state, (uint64_t)stack.argv, (uint64_t)stack.envp);
 	if (base->descriptor < 0)
 		follow_script(c, path, &stack);
+	set_limit_back(base);
 	random = random_number(&stack);
 	load(base, path, random, &program);
 	if (program.executable_stack)
