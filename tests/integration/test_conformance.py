@@ -32,10 +32,6 @@ _KNOWN = {
     ('the kernel keeps writers from the file that it executes, which is the resident; nothing that a '
      'process without privilege can do does the same for another file'):
         'text_busy',
-    '/proc/self/exe is known by its plain names only':
-        'exe_spelled_otherwise',
-    'there is no table of processes yet':
-        'exe_of_others',
     'a fault signal sent to the process is kept by the thread that got it':
         'fault_signal_to_process',
 }

@@ -410,20 +410,23 @@ long call_execve(struct context *c, struct call *call)
 }
 
 /* By a descriptor, whose name for the program, and for the interpreter of a script, is in /dev/fd. */
-static long exec_by_descriptor(struct context *c, int fd, uint32_t flags, uint64_t argv, uint64_t envp)
+static long exec_by_descriptor(struct context *c, int fd, uint64_t at, uint32_t flags, uint64_t argv,
+			       uint64_t envp)
 {
 	char shown[PATH_MAX + sizeof("/dev/fd/2147483647/")];
 	struct exec_target target = { .file = { fd, c->path, flags }, .name = shown };
 	char *end = text_put_number(text_put(shown, "/dev/fd/"), (uint64_t)fd, 10);
-	long marks = NATIVE(__NR_fcntl, fd, F_GETFD);
+	long marks = NATIVE(__NR_fcntl, fd, F_GETFD), r = 0;
 
 	if (marks < 0)
 		return marks;
 	target.is_closed = marks & FD_CLOEXEC;
 	target.is_unnamed = !c->path[0];
-	if (c->path[0])
+	if (c->path[0]) {
 		(void)text_put(text_put(end, "/"), c->path);
-	return exec_program(c, &target, argv, envp);
+		r = identity_path(c, fd, at);
+	}
+	return r < 0 ? r : exec_program(c, &target, argv, envp);
 }
 
 long call_execveat(struct context *c, struct call *call)
@@ -442,5 +445,5 @@ long call_execveat(struct context *c, struct call *call)
 		return -EACCES; /* the working directory */
 	if (c->path[0] == '/' || fd == AT_FDCWD)
 		return exec_by_name(c, CALL_ARG(call, 1), flags, CALL_ARG(call, 2), CALL_ARG(call, 3));
-	return exec_by_descriptor(c, fd, flags, CALL_ARG(call, 2), CALL_ARG(call, 3));
+	return exec_by_descriptor(c, fd, CALL_ARG(call, 1), flags, CALL_ARG(call, 2), CALL_ARG(call, 3));
 }

@@ -1,13 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * /proc/self/exe and its other spellings (/proc/PID/exe, thread-self, task/TID) name the resident for
- * the kernel. Calls with such a path get the program's file instead, and readlink its path.
+ * /proc/PID/exe of a process in the view names the resident for the kernel. Calls that follow that link get
+ * the program's file instead, and readlink its path.
+ *
+ * The link has many names (/proc/self/./exe, thread-self, task/TID, "exe" beside a descriptor or in the
+ * working directory, another mount of proc), but all end in "exe", so no other path costs more than a look
+ * at its end. The usual names of our own are known as they are; of all others the directory is opened, and
+ * if it is a process's whose executable is the resident, the program is what lies where the process says
+ * that its code begins (the resident has told the kernel: start.c).
+ *
+ * A symbolic link of another name that leads to such a link is not seen by calls that follow it.
  */
 #include "vuos/resident/identity.h"
 
 #include <linux/fcntl.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
 
+#include "vuos/resident/calls.h"
 #include "vuos/resident/dispatch.h"
+#include "vuos/resident/reserved.h"
+
+#define DIRECTORY_FLAGS  (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#define STATFS_WORDS     15
+#define STAT_START_CODE  26 /* which of the words in /proc/PID/stat */
+#define STAT_FIRST       3  /* the first behind the command's name, which may have blanks */
+#define CHUNK            4096
+
+static const char link_name[] = "exe";
+
+/* --- the usual names of our own ----------------------------------------------------------------- */
 
 /* Behind a number that is our process's, or (THREAD) any of its threads'; NULL: it is something else. */
 static const char *skip_own_number(const char *at, bool thread)
@@ -39,86 +61,240 @@ static bool is_own_exe(const char *path)
 	return at && text_equal(at, "/exe");
 }
 
+/* --- any process -------------------------------------------------------------------------------- */
+
+static bool is_of_proc(long fd)
+{
+	uint64_t status[STATFS_WORDS] = { 0 };
+
+	return NATIVE(__NR_fstatfs, fd, status) == 0 && status[0] == PROC_SUPER_MAGIC;
+}
+
+static long read_text(long directory, const char *name, char *text, size_t size)
+{
+	long fd = NATIVE(__NR_openat, directory, name, O_RDONLY | O_CLOEXEC, 0), n;
+
+	if (fd < 0)
+		return fd;
+	n = NATIVE(__NR_read, fd, text, size - 1);
+	(void)NATIVE(__NR_close, fd);
+	text[MAX(n, 0)] = '\0';
+	return n;
+}
+
+/* Whether the process of DIRECTORY runs the resident. */
+static bool is_in_view(long directory)
+{
+	long self = reserved_get(RESERVED_RESIDENT);
+	struct statx theirs, ours;
+
+	if (NATIVE(__NR_statx, directory, link_name, 0, STATX_INO, &theirs) < 0 ||
+	    NATIVE(__NR_statx, self < 0 ? AT_FDCWD : self, self < 0 ? process.self : "", AT_EMPTY_PATH, STATX_INO,
+		   &ours) < 0)
+		return false;
+	return theirs.stx_ino == ours.stx_ino && theirs.stx_dev_major == ours.stx_dev_major &&
+	       theirs.stx_dev_minor == ours.stx_dev_minor;
+}
+
+/* Where its code begins; 0: that cannot be told. */
+static uint64_t start_of_code(long directory)
+{
+	char text[1024];
+	const char *at = text, *name_end = NULL;
+	int word = STAT_FIRST;
+
+	if (read_text(directory, "stat", text, sizeof(text)) <= 0)
+		return 0;
+	for (; *at; at++)
+		if (*at == ')')
+			name_end = at;
+	if (!name_end || name_end[1] != ' ')
+		return 0;
+	for (at = name_end + 2; *at && word < STAT_START_CODE; at++)
+		word += *at == ' ';
+	return text_take_number(&at, 10);
+}
+
+/* The file in a LINE of /proc/PID/maps, if that has ADDRESS; NULL. */
+static const char *file_of_line(const char *line, uint64_t address)
+{
+	uint64_t begin = text_take_number(&line, 16), end;
+
+	if (*line++ != '-')
+		return NULL;
+	end = text_take_number(&line, 16);
+	if (address < begin || address >= end)
+		return NULL;
+	while (*line && *line != '/')
+		line++;
+	return *line ? line : NULL;
+}
+
+/* One line after another, each of which fits: a path, and numbers before it. */
+static bool find_file(long fd, uint64_t address, char *path)
+{
+	char text[PATH_MAX + CHUNK];
+	size_t len = 0;
+	long n;
+
+	while ((n = NATIVE(__NR_read, fd, text + len, sizeof(text) - 1 - len)) > 0) {
+		char *line = text, *end;
+
+		len += (size_t)n;
+		text[len] = '\0';
+		for (end = line; *end; end++) {
+			const char *file;
+
+			if (*end != '\n')
+				continue;
+			*end = '\0';
+			file = file_of_line(line, address);
+			if (file && text_len(file) < PATH_MAX) {
+				(void)text_put(path, file);
+				return true;
+			}
+			line = end + 1;
+		}
+		len = (size_t)(end - line);
+		memmove(text, line, len);
+	}
+	return false;
+}
+
+/* What the process of DIRECTORY, which is in the view, executes. */
+static bool program_of(long directory, char *path)
+{
+	uint64_t code = start_of_code(directory);
+	long fd = code ? NATIVE(__NR_openat, directory, "maps", O_RDONLY | O_CLOEXEC, 0) : -1;
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = find_file(fd, code, path);
+	(void)NATIVE(__NR_close, fd);
+	return found;
+}
+
+/* --- paths ------------------------------------------------------------------------------------------ */
+
+/* Where the last part of PATH, of LEN bytes, begins, if it is the link's name; NULL. */
+static char *link_in(char *path, long len)
+{
+	const long name = sizeof(link_name) - 1;
+	char *at = path + len - name;
+
+	if (len < name || memcmp(at, link_name, (size_t)name) != 0)
+		return NULL;
+	return len == name || at[-1] == '/' ? at : NULL;
+}
+
+/*
+ * If the PATH of LEN bytes, in the context, is the link of a process in the view, it becomes the path of what
+ * that executes.
+ */
+static bool replace(struct context *c, long directory, long len)
+{
+	char *name = link_in(c->path, len);
+	long fd;
+	bool found;
+
+	if (!name)
+		return false;
+	if (is_own_exe(c->path)) {
+		(void)text_put(c->path, process.program);
+		return true;
+	}
+	*name = '\0';
+	fd = NATIVE(__NR_openat, directory, c->path[0] ? c->path : ".", DIRECTORY_FLAGS, 0);
+	*name = link_name[0];
+	if (fd < 0)
+		return false;
+	found = is_of_proc(fd) && is_in_view(fd) && program_of(fd, c->path);
+	(void)NATIVE(__NR_close, fd);
+	return found;
+}
+
+/* The same for the path that is at AT in the program. */
+static bool replace_at(struct context *c, long directory, uint64_t at)
+{
+	long len = copy_string(c->path, (const char *)at, sizeof(c->path));
+
+	return len > 0 && replace(c, directory, len);
+}
+
 long identity_path(struct context *c, int directory, uint64_t at)
 {
 	long len = copy_string(c->path, (const char *)at, sizeof(c->path));
 
-	(void)directory;
 	if (len == 0)
 		return -ENOENT;
-	if (len > 0 && is_own_exe(c->path)) {
-		(void)text_put(c->path, process.program);
-		len = (long)text_len(c->path);
-	}
-	return len;
+	return len > 0 && replace(c, directory, len) ? (long)text_len(c->path) : len;
 }
 
-/* Where a call has its path, and what keeps it from following a symbolic link at the end. */
-static const struct {
-	long number;
-	uint8_t path, flags; /* arguments; flags 0: it always follows */
-	uint32_t nofollow;
-} path_calls[] = {
-	{ __NR_open, 0, 1, O_NOFOLLOW },
-	{ __NR_stat, 0, 0, 0 },
-	{ __NR_access, 0, 0, 0 },
-	{ __NR_openat, 1, 2, O_NOFOLLOW },
-	{ __NR_newfstatat, 1, 3, AT_SYMLINK_NOFOLLOW },
-	{ __NR_statx, 1, 2, AT_SYMLINK_NOFOLLOW },
-	{ __NR_faccessat, 1, 0, 0 },
-	{ __NR_faccessat2, 1, 3, AT_SYMLINK_NOFOLLOW },
-};
+/* --- the calls ------------------------------------------------------------------------------------- */
 
-/* The program's file instead of ours, if the call names it and would follow the link there. */
-static void replace_path(struct context *c, struct call *call, size_t row)
+/* The flags that decide whether a link is followed; they may be in memory. */
+static uint64_t flags_of(const struct call *call, const struct call_row *row, const struct call_path *path)
 {
-	unsigned path = path_calls[row].path, flags = path_calls[row].flags;
-	char begin[sizeof("/proc/") - 1];
+	const struct call_field *field = &call_fields[row->first_field + path->flags];
+	uint64_t flags = CALL_ARG(call, path->flags);
 
-	/* Nearly all paths are something else: the kernel reads them where they are. */
-	if (copy_in(begin, CALL_ARG(call, path), sizeof(begin)) < 0 ||
-	    memcmp(begin, "/proc/", sizeof(begin)) != 0 ||
-	    (flags && CALL_ARG(call, flags) & path_calls[row].nofollow))
-		return;
-	if (copy_string(c->path, (const char *)CALL_ARG(call, path), sizeof(c->path)) > 0 &&
-	    is_own_exe(c->path))
-		CALL_ARG(call, path) = (uint64_t)process.program;
+	if (field->flags & CALL_FIELD_POINTER && copy_in(&flags, flags, sizeof(flags)) < 0)
+		return 0;
+	return flags;
 }
 
+static bool follows(const struct call *call, const struct call_row *row, const struct call_path *path)
+{
+	switch (path->follow) {
+	case CALL_FOLLOW_FOLLOW:
+		return true;
+	case CALL_FOLLOW_FOLLOW_UNLESS:
+		return !(flags_of(call, row, path) & path->follow_mask);
+	case CALL_FOLLOW_FOLLOW_IF:
+		return flags_of(call, row, path) & path->follow_mask;
+	default:
+		return false;
+	}
+}
+
+static int directory_of(const struct call *call, const struct call_path *path)
+{
+	return path->at < 0 ? AT_FDCWD : (int)CALL_ARG(call, path->at);
+}
+
+/* Of calls with several paths, the first is what is there already. */
 long call_path(struct context *c, struct call *call)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(path_calls); i++)
-		if (path_calls[i].number == (long)call->raw[0])
-			replace_path(c, call, i);
+	const struct call_row *row = &call_rows[call->raw[0]];
+	const struct call_path *path = &call_paths[row->first_path];
+
+	if (follows(call, row, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument)))
+		CALL_ARG(call, path->argument) = (uint64_t)c->path;
 	return native_call(call->raw);
 }
 
-/* The path of the program into the program's buffer. */
-static long say_program(uint64_t buffer, int64_t size)
+/* The path in the context into the program's buffer. */
+static long say_path(const struct context *c, uint64_t buffer, int32_t size)
 {
-	size_t len = text_len(process.program);
+	size_t len = text_len(c->path);
 
 	if (size <= 0)
 		return -EINVAL;
 	len = MIN(len, (size_t)size);
-	return copy_out(buffer, process.program, len) < 0 ? -EFAULT : (long)len;
-}
-
-static bool names_us(struct context *c, uint64_t path)
-{
-	return copy_string(c->path, (const char *)path, sizeof(c->path)) > 0 && is_own_exe(c->path);
+	return copy_out(buffer, c->path, len) < 0 ? -EFAULT : (long)len;
 }
 
 long call_readlink(struct context *c, struct call *call)
 {
-	if (names_us(c, CALL_ARG(call, 0)))
-		return say_program(CALL_ARG(call, 1), (int32_t)CALL_ARG(call, 2));
+	if (replace_at(c, AT_FDCWD, CALL_ARG(call, 0)))
+		return say_path(c, CALL_ARG(call, 1), (int32_t)CALL_ARG(call, 2));
 	return native_call(call->raw);
 }
 
 long call_readlinkat(struct context *c, struct call *call)
 {
-	if (names_us(c, CALL_ARG(call, 1)))
-		return say_program(CALL_ARG(call, 2), (int32_t)CALL_ARG(call, 3));
+	if (replace_at(c, (int)CALL_ARG(call, 0), CALL_ARG(call, 1)))
+		return say_path(c, CALL_ARG(call, 2), (int32_t)CALL_ARG(call, 3));
 	return native_call(call->raw);
 }
