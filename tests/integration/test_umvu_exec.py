@@ -177,6 +177,16 @@ def test_names_by_descriptor(lab, same, how):
     assert same([*command, shutil.which('dash'), how, '-c', script], cwd=lab.dir).status == 0
 
 
+@pytest.mark.parametrize('how', ['file', 'deleted', 'memory'])
+def test_again(lab, same, how):
+    """A program executes itself once more, though its file may be gone."""
+    script = 'exec /proc/self/exe -c "read name </proc/self/comm; echo \\$name; readlink /proc/self/fd/50"'
+    command = ['/usr/bin/python3', '-c', BY_DESCRIPTOR]
+    same([*command, shutil.which('dash'), how, '-c', script], cwd=lab.dir)
+    script = 'sha256sum </proc/self/exe; stat -L -c %s /proc/self/exe </dev/null'
+    assert len(same([*command, shutil.which('dash'), how, '-c', script], cwd=lab.dir).out) > 64
+
+
 def test_name_in_auxiliary_vector(same, lab):
     """The dynamic loader tells the name that was given, of a program and of a script."""
     lab.write('script', '#!/bin/true\n', 0o755)

@@ -188,11 +188,22 @@ static char *link_in(char *path, long len)
 	return len == name || at[-1] == '/' ? at : NULL;
 }
 
+/* How a call reaches our own program: a file without a name by a descriptor that the loader has kept. */
+static void put_own(struct context *c)
+{
+	long kept = reserved_get(RESERVED_PROGRAM);
+
+	if (kept >= 0)
+		(void)text_put_number(text_put(c->path, "/proc/self/fd/"), (uint64_t)kept, 10);
+	else
+		(void)text_put(c->path, process.program);
+}
+
 /*
- * If the PATH of LEN bytes, in the context, is the link of a process in the view, it becomes the path of what
- * that executes.
+ * If the path of LEN bytes in the context is the link of a process in the view, it becomes the path of what
+ * that executes; READ: what the link says.
  */
-static bool replace(struct context *c, long directory, long len)
+static bool replace(struct context *c, long directory, long len, bool read)
 {
 	char *name = link_in(c->path, len);
 	long fd;
@@ -201,7 +212,10 @@ static bool replace(struct context *c, long directory, long len)
 	if (!name)
 		return false;
 	if (is_own_exe(c->path)) {
-		(void)text_put(c->path, process.program);
+		if (read)
+			(void)text_put(c->path, process.program);
+		else
+			put_own(c);
 		return true;
 	}
 	*name = '\0';
@@ -215,11 +229,11 @@ static bool replace(struct context *c, long directory, long len)
 }
 
 /* The same for the path that is at AT in the program. */
-static bool replace_at(struct context *c, long directory, uint64_t at)
+static bool replace_at(struct context *c, long directory, uint64_t at, bool read)
 {
 	long len = copy_string(c->path, (const char *)at, sizeof(c->path));
 
-	return len > 0 && replace(c, directory, len);
+	return len > 0 && replace(c, directory, len, read);
 }
 
 long identity_path(struct context *c, int directory, uint64_t at)
@@ -228,7 +242,7 @@ long identity_path(struct context *c, int directory, uint64_t at)
 
 	if (len == 0)
 		return -ENOENT;
-	return len > 0 && replace(c, directory, len) ? (long)text_len(c->path) : len;
+	return len > 0 && replace(c, directory, len, false) ? (long)text_len(c->path) : len;
 }
 
 /* --- the calls ------------------------------------------------------------------------------------- */
@@ -269,7 +283,8 @@ long call_path(struct context *c, struct call *call)
 	const struct call_row *row = &call_rows[call->raw[0]];
 	const struct call_path *path = &call_paths[row->first_path];
 
-	if (follows(call, row, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument)))
+	if (follows(call, row, path) &&
+	    replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument), false))
 		CALL_ARG(call, path->argument) = (uint64_t)c->path;
 	return native_call(call->raw);
 }
@@ -287,14 +302,14 @@ static long say_path(const struct context *c, uint64_t buffer, int32_t size)
 
 long call_readlink(struct context *c, struct call *call)
 {
-	if (replace_at(c, AT_FDCWD, CALL_ARG(call, 0)))
+	if (replace_at(c, AT_FDCWD, CALL_ARG(call, 0), true))
 		return say_path(c, CALL_ARG(call, 1), (int32_t)CALL_ARG(call, 2));
 	return native_call(call->raw);
 }
 
 long call_readlinkat(struct context *c, struct call *call)
 {
-	if (replace_at(c, (int)CALL_ARG(call, 0), CALL_ARG(call, 1)))
+	if (replace_at(c, (int)CALL_ARG(call, 0), CALL_ARG(call, 1), true))
 		return say_path(c, CALL_ARG(call, 2), (int32_t)CALL_ARG(call, 3));
 	return native_call(call->raw);
 }

@@ -8,10 +8,12 @@
 #include "vuos/resident/loader.h"
 
 #include <linux/fcntl.h>
+#include <linux/stat.h>
 
 #include "vuos/resident/elf.h"
 #include "vuos/resident/memory.h"
 #include "vuos/resident/own_name.h"
+#include "vuos/resident/reserved.h"
 
 #define O_CLOEXEC_READ  (O_RDONLY | O_CLOEXEC)
 #define HEAD_SIZE       1024 /* most programs have all their headers there, and buffers cost faults */
@@ -202,6 +204,19 @@ static void describe(const struct image *image, struct loaded *ret)
 	ret->end = image->bias + image->extent.high;
 }
 
+/*
+ * A file that is not in any directory any more, or never was, as those of memory: its descriptor is kept,
+ * for /proc/self/exe.
+ */
+static void keep_nameless(struct image *image)
+{
+	struct statx status;
+
+	if (NATIVE(__NR_statx, image->fd, "", AT_EMPTY_PATH, STATX_NLINK, &status) == 0 && !status.stx_nlink &&
+	    reserved_add(RESERVED_PROGRAM, (int)image->fd) == 0)
+		image->fd = -1;
+}
+
 static void done_with(struct image *image)
 {
 	if (image->fd >= 0)
@@ -249,6 +264,8 @@ long load_program(const struct load *load, struct loaded *ret, char *name)
 	}
 	if (loader)
 		r = map_loader(&program, loader, load->loader, ret);
+	if (r == 0 && name)
+		keep_nameless(&program);
 	done_with(&program);
 	return r;
 }

@@ -40,8 +40,11 @@ void reserved_start(const void *state)
 
 void reserved_save(struct exec_writer *writer)
 {
-	if (process.reserved.present)
-		(void)exec_state_add(writer, EXEC_RESERVED, &process.reserved, sizeof(process.reserved));
+	struct exec_reserved handed_on = process.reserved;
+
+	handed_on.present &= ~(1u << RESERVED_PROGRAM);
+	if (handed_on.present)
+		(void)exec_state_add(writer, EXEC_RESERVED, &handed_on, sizeof(handed_on));
 }
 
 bool reserved_is_ready(void)
@@ -85,7 +88,7 @@ long reserved_add(enum reserved kind, int fd)
 	r = lift_limit(process.reserved.first + RESERVED_ROOM, &old);
 	if (r < 0)
 		return r;
-	r = NATIVE(__NR_dup3, fd, place, 0);
+	r = NATIVE(__NR_dup3, fd, place, kind == RESERVED_PROGRAM ? O_CLOEXEC : 0);
 	(void)NATIVE(__NR_prlimit64, 0, RLIMIT_NOFILE, &old, 0);
 	if (r < 0)
 		return r;
