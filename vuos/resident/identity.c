@@ -86,11 +86,12 @@ static long read_text(long directory, const char *name, char *text, size_t size)
 static bool is_in_view(long directory)
 {
 	long self = reserved_get(RESERVED_RESIDENT);
+	long base = self < 0 ? AT_FDCWD : self;
+	const char *name = self < 0 ? process.self : "";
 	struct statx theirs, ours;
 
 	if (NATIVE(__NR_statx, directory, link_name, 0, STATX_INO, &theirs) < 0 ||
-	    NATIVE(__NR_statx, self < 0 ? AT_FDCWD : self, self < 0 ? process.self : "", AT_EMPTY_PATH, STATX_INO,
-		   &ours) < 0)
+	    NATIVE(__NR_statx, base, name, AT_EMPTY_PATH, STATX_INO, &ours) < 0)
 		return false;
 	return theirs.stx_ino == ours.stx_ino && theirs.stx_dev_major == ours.stx_dev_major &&
 	       theirs.stx_dev_minor == ours.stx_dev_minor;
