@@ -35,12 +35,25 @@ struct seccomp_state {
 
 struct trace_line;
 
+/* The call of a thread that is traced, as its tracer sees it. */
+struct traced_call {
+	uint64_t number; /* orig_rax: -1: none */
+	uint64_t pc;     /* behind its instruction */
+	int64_t interrupted; /* what the kernel said when a signal ended it (-ERESTART...); 0: none did */
+	uint64_t skip_exit;  /* in a child that begins: there is no stop after its call */
+	uint64_t resent;     /* the signal that comes once more, for the kernel only; 0: none */
+};
+
 struct context {
 	struct context *self;
 	uint32_t work;       /* CONTEXT_WORK: changed by single instructions only */
-	uint32_t unused;
+	uint32_t traced;     /* CONTEXT_TRACED */
 	uint64_t stack_end;  /* of the resident's stack, which is the kernel's alternate stack */
 	uint64_t program_sp; /* for a moment, on the way in from a patched call site */
+	/* Where the program's registers are, for its tracer: of its call, and of a signal under way. */
+	struct frame *frame, *signal;
+	struct traced_call call;
+	bool trace_at_exec;  /* ptrace(PTRACE_TRACEME) is made up for then: traced.c */
 	/* On the way out by the trapped instruction: where to, and with which result. */
 	uint64_t leave_pc, leave_result;
 	/* A signal to be delivered when the thread leaves; everything else is blocked meanwhile. */
@@ -78,7 +91,10 @@ struct context {
 };
 _Static_assert(offsetof(struct context, work) == CONTEXT_WORK &&
 	       offsetof(struct context, stack_end) == CONTEXT_STACK_END &&
-	       offsetof(struct context, program_sp) == CONTEXT_PROGRAM_SP, "entry.S knows them");
+	       offsetof(struct context, program_sp) == CONTEXT_PROGRAM_SP &&
+	       offsetof(struct context, traced) == CONTEXT_TRACED &&
+	       offsetof(struct context, frame) == CONTEXT_FRAME &&
+	       offsetof(struct context, signal) == CONTEXT_SIGNAL, "entry.S knows them");
 
 #define STACK_SIZE 0x10000
 
@@ -173,10 +189,12 @@ extern struct process process;
 extern char resident_end[];
 
 /* entry.S */
-extern char trap_entry[], trap_window[], trap_window_end[], signal_entry[];
+extern char trap_entry[], trap_window[], trap_leave[], trap_window_end[], signal_entry[], signal_leave[],
+	signal_leave_end[];
 extern char native_window[], native_syscall[], native_abort[], native_interrupted[];
 extern char fast_entry[], fast_window[], fast_jump[], fast_work_jump[], trap_call[], trap_call_end[];
 extern char copy_fault[], copy_failed[], string_fault[], string_failed[];
+extern char resident_entry[], clone_child[], clone_child_end[], clone_fast_child[], clone_fast_child_end[];
 long native_call(const uint64_t call[7]);
 long clone_call(const uint64_t call[7], struct context *child, bool dispatch);
 long clone_call_fast(const uint64_t call[7], struct context *child, uint64_t mask);

@@ -17,6 +17,7 @@
 #include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace.h"
+#include "vuos/resident/traced.h"
 
 #define SYSCALL_INSTRUCTION 2 /* bytes */
 
@@ -148,14 +149,17 @@ bool trap_handle(struct frame *f)
 			return true;
 	} else {
 		/* A jump would only lead to the trap; and restorers are known by their bytes. */
-		if (!entry_of(CALL_NUMBER(f->uc.rax))->frame)
+		if (!c->traced && !entry_of(CALL_NUMBER(f->uc.rax))->frame)
 			patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
 		f->uc.rip = patch_resume(f->uc.rip);
 	}
 	call.pc = f->uc.rip;
 	memcpy(call.raw, (const uint64_t[]){ CALL_NUMBER(f->uc.rax), f->uc.rdi, f->uc.rsi, f->uc.rdx, f->uc.r10,
 					     f->uc.r8, f->uc.r9 }, sizeof(call.raw));
-	result = process.watch ? serve_watched(c, &call) : serve(c, &call);
+	if (c->traced)
+		result = traced_serve(c, &call, process.watch ? serve_watched : serve);
+	else
+		result = process.watch ? serve_watched(c, &call) : serve(c, &call);
 	if (call.keep)
 		return true;
 	if (result == CALL_RESTART)

@@ -28,6 +28,7 @@
 #include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace.h"
+#include "vuos/resident/traced.h"
 
 #define SCRIPTS_MAX   5
 #define EXTRA_WORDS   32 /* arguments of interpreters, our variable, the ends */
@@ -314,7 +315,9 @@ static long do_exec(struct context *c, struct exec *e, uint64_t *env, uint64_t n
 		env[num_env] = (uint64_t)e->texts;
 		env[num_env + 1] = 0;
 		passed = pass(c, fds);
+		traced_exec(c);
 		r = execute_resident(e->argv, env);
+		traced_exec_failed(c);
 		pass_failed(passed, fds);
 		(void)NATIVE(__NR_close, fds[2]);
 	}

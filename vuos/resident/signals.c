@@ -26,6 +26,7 @@
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/trace.h"
+#include "vuos/resident/traced.h"
 
 #define SET_SIZE 8
 #define SYSCALL_LEN 2
@@ -183,6 +184,7 @@ static void deliver_default(struct frame *f, int signo, const struct siginfo *in
 		trace_default(info);
 	kernel_default(signo);
 	f->uc.mask = mask & ~SIGNAL_BIT(signo);
+	traced_default(context_here(), signo);
 	/* A fault, but a breakpoint, comes again by itself, and so the core dump shows it. */
 	if (info->code <= 0 || signo == SIGTRAP || signo == SIGSYS || !signal_is_ours(signo))
 		send_again(signo, info);
@@ -332,11 +334,14 @@ static void deliver_held(struct context *c, struct frame *f)
 {
 	for (int signo = 1; signo < SIGNALS; signo++) {
 		uint64_t blocked = c->waits ? c->wait_mask : c->blocked;
+		struct siginfo info;
 
 		if (!(c->held & ~blocked & SIGNAL_BIT(signo)))
 			continue;
 		c->held &= ~SIGNAL_BIT(signo);
-		deliver(c, f, held_info(c, signo), f->uc.mask);
+		info = *held_info(c, signo);
+		if (traced_deliver(c, f, &info))
+			deliver(c, f, &info, f->uc.mask);
 	}
 }
 
@@ -349,7 +354,8 @@ void trap_deliver(struct frame *f)
 		struct siginfo info = c->pending;
 
 		work_remove(c, WORK_PENDING);
-		deliver(c, f, &info, f->uc.mask);
+		if (traced_deliver(c, f, &info))
+			deliver(c, f, &info, f->uc.mask);
 	}
 	if (c->work & WORK_HELD) {
 		work_remove(c, WORK_HELD);
@@ -466,6 +472,10 @@ static void handle_fault(struct context *c, struct frame *f)
 {
 	if (repair(f) || patch_fault(f))
 		return;
+	if (f->info.signo == SIGTRAP && traced_is_stop(f->uc.rip - 1)) {
+		c->traced = 0; /* the tracer is gone */
+		return;
+	}
 	if (is_in_text(f->uc.rip)) {
 		/* A program that makes single steps makes them through us. */
 		if (f->info.signo != SIGTRAP || f->info.code != TRAP_TRACE)

@@ -27,6 +27,8 @@
 #include "vuos/resident/stacks.h"
 #include "vuos/resident/thread_list.h"
 #include "vuos/resident/trace.h"
+#include "vuos/resident/traced.h"
+#include "vuos/resident/tracee.h"
 
 #define FRAME_SLACK 256
 
@@ -166,6 +168,8 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		stacks_forked(c);
 		trace_forked();
 		thread_list_begin(c);
+		traced_forked(c);
+		tracees_forget();
 		c->held = 0;
 		if (clone->flags & CLONE_CLEAR_SIGHAND)
 			signals_clear(c, true);

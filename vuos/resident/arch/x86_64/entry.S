@@ -45,15 +45,42 @@ program_enter:
 	xor	%r13d, %r13d
 	xor	%r14d, %r14d
 	xor	%r15d, %r15d
+	testb	$TRACED, %gs:CONTEXT_TRACED
+	jnz	traced_start
 	jmp	*%rcx
+
+/*
+ * Stops of a thread that is traced (traced.h). Its tracer continues it behind the breakpoint, or somewhere
+ * else; without a tracer the signal is ignored.
+ */
+	.globl	traced_start, traced_enter, traced_exit, traced_signal, traced_leave, traced_signal_leave
+traced_start:
+	int3
+	jmp	*%rcx
+traced_enter:
+	int3
+	ret
+traced_exit:
+	int3
+	ret
+traced_signal:
+	int3
+	ret
+traced_leave:
+	int3
+	jmp	trap_leave
+traced_signal_leave:
+	int3
+	jmp	signal_leave
 
 /* The handler of SIGSYS: the kernel's frame is at rsp, on the resident's stack. rbx keeps it. */
 	.balign	16
-	.globl	trap_entry, trap_window, trap_window_end
+	.globl	trap_entry, trap_window, trap_leave, trap_window_end
 trap_entry:
 	mov	%rsp, %rbx
 	mov	%rsp, %rdi
-	sub	$8, %rsp
+	pushq	%gs:CONTEXT_FRAME
+	mov	%rbx, %gs:CONTEXT_FRAME
 	cld
 	call	trap_handle
 	test	%al, %al
@@ -61,15 +88,21 @@ trap_entry:
 trap_window:
 	cmpl	$0, %gs:CONTEXT_WORK
 	jne	1f
+	testb	$TRACED_STEP, %gs:CONTEXT_TRACED
+	jnz	traced_leave
+trap_leave:
+	movq	$0, %gs:CONTEXT_FRAME
 	lea	8(%rbx), %rsp
 	mov	$__NR_rt_sigreturn, %eax
 trap_window_end:
 	syscall
 	hlt
-1:	mov	%rbx, %rdi
+1:	mov	%rbx, %gs:CONTEXT_FRAME
+	mov	%rbx, %rdi
 	call	trap_deliver
 	jmp	trap_window
-2:	lea	8(%rbx), %rsp			/* a signal that was sent: its frame may be in the resident */
+2:	popq	%gs:CONTEXT_FRAME
+	lea	8(%rbx), %rsp			/* a signal that was sent: its frame may be in the resident */
 	mov	$__NR_rt_sigreturn, %eax
 	syscall
 	hlt
@@ -139,15 +172,21 @@ fast_work_jump:
 
 /* The handler of all other signals. */
 	.balign	16
-	.globl	signal_entry
+	.globl	signal_entry, signal_leave, signal_leave_end
 signal_entry:
 	mov	%rsp, %rbx
 	mov	%rsp, %rdi
-	sub	$8, %rsp
+	pushq	%gs:CONTEXT_SIGNAL
+	mov	%rbx, %gs:CONTEXT_SIGNAL
 	cld
 	call	signal_handle
+	popq	%gs:CONTEXT_SIGNAL
+	testb	$TRACED_STEP, %gs:CONTEXT_TRACED
+	jnz	traced_signal_leave
+signal_leave:
 	lea	8(%rbx), %rsp
 	mov	$__NR_rt_sigreturn, %eax
+signal_leave_end:
 	syscall
 	hlt
 
@@ -188,7 +227,7 @@ native_interrupted:
  * child that shares our memory. It has its own stack, with a signal frame on top (at rsp - 8), to which it
  * returns when its calls are trapped.
  */
-	.globl	clone_call
+	.globl	clone_call, clone_child, clone_child_end
 clone_call:
 	push	%r12
 	push	%r13
@@ -196,6 +235,7 @@ clone_call:
 	mov	%edx, %r13d
 	load_call
 	syscall
+clone_child:
 	test	%rax, %rax
 	jz	1f
 	pop	%r13
@@ -212,6 +252,7 @@ clone_call:
 	mov	$__NR_prctl, %eax
 	syscall
 2:	mov	$__NR_rt_sigreturn, %eax
+clone_child_end:
 	syscall
 	hlt
 
@@ -219,7 +260,7 @@ clone_call:
  * long clone_call_fast(const uint64_t call[7], struct context *child, uint64_t mask): the same for a call
  * from a patched site. The child has the registers of fast_entry on top of its stack, and leaves by them.
  */
-	.globl	clone_call_fast
+	.globl	clone_call_fast, clone_fast_child, clone_fast_child_end
 clone_call_fast:
 	push	%r12
 	push	%r13
@@ -227,12 +268,14 @@ clone_call_fast:
 	mov	%rdx, %r13
 	load_call
 	syscall
+clone_fast_child:
 	test	%rax, %rax
 	jz	1f
 	pop	%r13
 	pop	%r12
 	ret
 1:	wrgsbase %r12
+clone_fast_child_end:
 	mov	%r13, %rdi
 	call	thread_begin
 	jmp	fast_window

@@ -13,8 +13,18 @@
 
 /* Offsets in struct context, which the GS base points at. */
 #define CONTEXT_WORK       8
+#define CONTEXT_TRACED     12
 #define CONTEXT_STACK_END  16
 #define CONTEXT_PROGRAM_SP 24
+#define CONTEXT_FRAME      32
+#define CONTEXT_SIGNAL     40
+
+/* Bits of context.traced; the tracer's resident writes them (traced.h). */
+#define TRACED         1  /* a tracer is there that knows of us */
+#define TRACED_CALLS   2  /* it wants a stop before and after each call */
+#define TRACED_EMULATE 4  /* and that the call is not made */
+#define TRACED_STEP    8  /* it wants one when the thread is about to leave the resident */
+#define TRACED_ADOPTED 16 /* a new process knows by it that the bits are its own, and not its parent's */
 
 /* The "number" of a call by which a thread only asks for a frame of the kernel's, to leave by. */
 #define CALL_LEAVE 0x5eed5eed

@@ -386,7 +386,8 @@ static void patch_one_ahead(uint64_t begin, uint64_t end, const struct patch_sit
 
 void patch_ahead(uint64_t begin, uint64_t end, const struct patch_site *sites, uint32_t count)
 {
-	if (!lock_try(&patches.lock))
+	/* A debugger is to see the instructions that there are. */
+	if (context_here()->traced || process.patching == PATCH_NEVER || !lock_try(&patches.lock))
 		return;
 	if (NATIVE(__NR_mprotect, begin, end - begin, PROT_RWX) == 0) {
 		for (uint32_t i = 0; i < count; i++)
