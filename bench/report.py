@@ -8,7 +8,8 @@ import platform
 import statistics
 
 from measures import BRIDGE, BURST_MEMORY, MEMCPY, METRICS, PORTS, SIZES, VETH, pair_name
-from measures_vuos import LIMITS, NATIVE, START_MS, UMVU
+from measures_vuos import (LIMITS, NATIVE, PROCESS_KIB, REQUESTS, START_MS, THREAD_KIB, TRACE_US,
+                           UMVU)
 
 # The median, least and greatest of the rounds' values.
 Result = collections.namedtuple('Result', 'metric group contender median least greatest values')
@@ -203,12 +204,25 @@ def call_goals(lookup):
         found = lookup.pair(metric, group, UMVU, NATIVE)
         if found:
             ratio = found[0].median / (found[1].median or 1e-9)
-            yield Goal(f'{group} under umvu: at most {most} times native', ratio <= most,
+            where = 'any CPU' if metric.endswith('_free') else 'one CPU'
+            yield Goal(f'{group} under umvu, {where}: at most {most} times native', ratio <= most,
                        f'{ratio:.2f} times')
-    found = lookup.pair('program', '/bin/true', UMVU, NATIVE)
-    if found:
-        more = found[0].median - found[1].median
-        yield Goal(f'start of umvu: at most {START_MS} ms', more <= START_MS, f'{more:.2f} ms')
+    for group, least in REQUESTS.items():
+        found = lookup.pair('requests', group, UMVU, NATIVE)
+        if found:
+            ratio = found[0].median / (found[1].median or 1e-9)
+            yield Goal(f'{group}, under umvu: at least {least} of native', ratio >= least,
+                       f'{ratio:.2f} times')
+    for text, metric, group, most, unit, other in (
+            ('start of umvu', 'program', '/bin/true', START_MS, 'ms', UMVU),
+            ('start of umvu, any CPU', 'program_free', '/bin/true', START_MS, 'ms', UMVU),
+            ('private memory of the resident in a process', 'private', 'a process', PROCESS_KIB, 'KiB', UMVU),
+            ('private memory of the resident for a thread', 'private', 'a thread', THREAD_KIB, 'KiB', UMVU),
+            ('a traced call', 'traced', 'getppid', TRACE_US, 'us', 'umvu --trace')):
+        found = lookup.pair(metric, group, other, UMVU if other != UMVU else NATIVE)
+        if found:
+            more = found[0].median - found[1].median
+            yield Goal(f'{text}: at most {most} {unit} more', more <= most, f'{more:.2f} {unit}')
 
 
 def verdicts(results):

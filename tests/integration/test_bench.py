@@ -3,6 +3,7 @@
 
 import json
 import os
+import platform
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -49,6 +50,21 @@ def test_frames(lab, bench):
     plot = ElementTree.parse(lab.path('b.svg')).getroot()
     bars = plot.findall(f'{SVG}rect')
     assert plot.tag == f'{SVG}svg' and len(bars) == 1 + len(told['results'])
+
+
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
+def test_costs_of_umvu(lab, bench):
+    """What a resident costs in memory is told, with the goals."""
+    done = bench('--quick', '--only', 'costs', '--json', lab.path('b.json'), '--svg', lab.path('b.svg'))
+    assert done.status == 0, done
+    with open(lab.path('b.json'), encoding='utf-8') as stream:
+        told = json.load(stream)
+    assert not [why for why in told['missing'] if 'umvu' in why], told['missing']
+    seen = {(row['metric'], row['group'], row['contender']): row['median'] for row in told['results']}
+    for group in ('a process', 'a thread'):
+        assert 0 < seen['private', group, 'native'] <= seen['private', group, 'umvu'], seen
+    assert seen['traced', 'getppid', 'umvu --trace'] > 0
+    assert len(told['goals']) == 3
 
 
 def test_wrong_option(bench):
