@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from vslib.sides import tool
+from vslib.sides import BUILD, tool
 
 pytestmark = pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
 
@@ -80,6 +80,42 @@ def test_bubblewrap(lab, same, name):
     script = 'env true && echo $A; ls / | sort | tail -2; sh -c "exec /bin/echo two"; ls /proc/self/fd 2>&1'
     done = same([*wrap, *more, '/bin/sh', '-c', script])
     assert done.status in (0, 2) and 'two' in done.out
+
+
+LANDLOCK = '''
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+CREATE, ADD, RESTRICT = 444, 445, 446
+if libc.syscall(CREATE, None, 0, 1) < 1:
+    print("not here")
+    sys.exit()
+handled = int(sys.argv[1])
+ruleset = libc.syscall(CREATE, ctypes.byref(ctypes.c_uint64(handled)), 8, 0)
+for path in ("/usr", "/lib", "/lib64", "/bin", "/etc"):
+    fd = os.open(path, os.O_PATH)
+    rule = struct.pack("=Qi", handled & 0xd, fd)
+    assert libc.syscall(ADD, ruleset, 1, rule, 0) == 0 or not os.path.isdir(path)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.syscall(RESTRICT, ruleset, 0) == 0
+os.execv("/bin/sh", ["sh", "-c", "/bin/echo one; /bin/echo two; cat /proc/version 2>&1; ./other"])
+'''
+
+
+@pytest.mark.parametrize('handled', [1, 4, 5, 13])
+def test_landlock(same, lab, handled):
+    """A program that allows itself some files only executes those, and no others."""
+    shutil.copy('/bin/true', lab.path('other'))
+    done = same(['/usr/bin/python3', '-c', LANDLOCK, str(handled)], cwd=lab.dir)
+    assert 'two' in done.out or 'not here' in done.out
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_resident_as_program(lab, ours, way):
+    """What is umvu's own cannot be a program inside, and says so."""
+    resident = pathlib.Path(ours.program('umvu')).resolve().parents[1] / 'libexec/virtualsquare/umvu-resident'
+    assert resident.exists()
+    done = lab.run([ours.program('umvu'), f'--trap={way}', '/bin/bash', '-c', f'{resident}; echo $?'])
+    assert done.out == '126\n' and 'umvu: ' in done.err and str(resident) in done.err
 
 
 CLOSERS = {
@@ -270,3 +306,38 @@ print("fine")
 '''
     done = lab.run([ours.program('umvu'), '/usr/bin/python3', '-c', script], timeout=30)
     assert (done.out, done.err) == ('fine\n', '')
+
+
+OLDER = '''
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+def step(code, jt, jf, k):
+    return struct.pack("=HBBI", code, jt, jf, k)
+EINVAL, ENOSYS = 0x50016, 0x50026
+program = b"".join([
+    step(0x20, 0, 0, 0),            # the number
+    step(0x15, 4, 0, 439),          # faccessat2
+    step(0x15, 0, 4, 322),          # execveat
+    step(0x20, 0, 0, 16 + 4 * 8),   # its flags
+    step(0x45, 0, 2, 0x10000),      # AT_EXECVE_CHECK
+    step(6, 0, 0, EINVAL),
+    step(6, 0, 0, ENOSYS),
+    step(6, 0, 0, 0x7fff0000)])
+buffer = ctypes.create_string_buffer(program)
+filter = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+'''
+
+
+@pytest.mark.parametrize('case', ['exec_busy', 'exec_errors', 'exec_elf_errors', 'exec_by_descriptor',
+                                  'exec_without_permission'])
+def test_older_kernel(lab, ours, case):
+    """What a kernel before 6.14, or before 5.8, cannot tell is found out otherwise."""
+    program = BUILD / 'tests/conformance/conformance'
+    results = []
+    for name, inside in (('bare', []), ('inside', [ours.program('umvu')])):
+        os.mkdir(lab.path(name))
+        done = lab.run(['/usr/bin/python3', '-c', OLDER, *inside, program, case], cwd=lab.path(name))
+        results.append((done.status, done.out, done.err))
+    assert results[0] == results[1] and results[0][0] in (0, 77)

@@ -80,6 +80,19 @@ static void test_segments_that_cannot_be(void **state)
 		assert_non_null(elf_measure(&wrong[i], 1, &extent));
 }
 
+static void test_touching(void **state)
+{
+	const Elf64_Phdr headers[] = { segment(0, 0x1000, 0x10, 0x1000),
+				       { .p_type = PT_NOTE, .p_memsz = 0x10000 },
+				       segment(0x2000, UINT64_MAX & ~(ELF_PAGE - 1), 1, 0x2000) };
+
+	(void)state;
+	assert_true(elf_touches(headers, 3, 0x1fff, 0x3000));
+	assert_true(elf_touches(headers, 3, 0, 0x1001));
+	assert_false(elf_touches(headers, 3, 0, 0x1000));
+	assert_false(elf_touches(headers, 3, 0x2000, 0x3000));
+}
+
 static void test_loader(void **state)
 {
 	const Elf64_Phdr headers[] = { segment(0, 0, 1, 1), { .p_type = PT_INTERP, .p_offset = 1 },
@@ -116,6 +129,7 @@ int main(void)
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_extent),
 		cmocka_unit_test(test_segments_that_cannot_be),
+		cmocka_unit_test(test_touching),
 		cmocka_unit_test(test_loader),
 		cmocka_unit_test(test_headers),
 	};

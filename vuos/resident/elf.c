@@ -33,6 +33,15 @@ static bool is_sane(const Elf64_Phdr *p)
 	       p->p_offset <= INT64_MAX - p->p_filesz;
 }
 
+bool elf_touches(const Elf64_Phdr *headers, unsigned num, uint64_t low, uint64_t high)
+{
+	for (unsigned i = 0; i < num; i++)
+		if (headers[i].p_type == PT_LOAD && headers[i].p_vaddr < high && is_sane(&headers[i]) &&
+		    headers[i].p_vaddr + headers[i].p_memsz > low)
+			return true;
+	return false;
+}
+
 static bool is_power(uint64_t number)
 {
 	return number && !(number & (number - 1));

@@ -32,6 +32,9 @@ const Elf64_Phdr *elf_find_loader(const Elf64_Phdr *headers, unsigned num);
 /* Whether the name of the dynamic loader, LEN bytes, is one. */
 bool elf_is_loader_name(const char *name, uint64_t len);
 
+/* Whether a segment, as the file says, has an address from LOW to HIGH. */
+bool elf_touches(const Elf64_Phdr *headers, unsigned num, uint64_t low, uint64_t high);
+
 /* NULL, or what is wrong with the segments. */
 const char *elf_measure(const Elf64_Phdr *headers, unsigned num, struct elf_extent *ret);
 

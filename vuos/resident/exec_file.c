@@ -5,8 +5,10 @@
  * is one. What only the kernel can do (read a file that nobody may read, give the privilege of a set-user-ID
  * program) is said in the log.
  *
- * Whether a file is open for writing is known by a lease, which the kernel refuses then. It gives leases
- * to the file's owner and to root only: who executes another's file is not told that it is busy.
+ * Linux 6.14 and later say of an open file whether it may be executed (AT_EXECVE_CHECK). For older ones
+ * its permission is asked for, and whether it is open for writing is known by a lease, which the kernel
+ * refuses then. It gives leases to the file's owner and to root only: who executes another's file is not
+ * told there that it is busy, and restrictions by security modules are not seen.
  */
 #include "vuos/resident/exec_file.h"
 
@@ -19,6 +21,9 @@
 #include "vuos/resident/own_name.h"
 
 #define X_OK           1
+#ifndef AT_EXECVE_CHECK
+#define AT_EXECVE_CHECK 0x10000
+#endif
 #define OPEN_FLAGS     (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define HEADERS_CHUNK  16u
 #define ANYONE_MAY_RUN 0010u /* of the group's bits: without, S_ISGID means something else */
@@ -67,6 +72,35 @@ static bool is_busy(long fd)
 	return r == -EAGAIN;
 }
 
+/* Whether the kernel would execute it; -ENOSYS: it cannot tell. */
+static long ask_kernel(const struct exec_name *name)
+{
+	const char *const argv[] = { "", NULL };
+	long r = NATIVE(__NR_execveat, name->directory, name->path, argv, argv + 1,
+			name->flags | AT_EXECVE_CHECK);
+
+	return r == -EINVAL ? -ENOSYS : r;
+}
+
+/* The same for what is open at FD, by NAME, in any case. */
+static long check_open_file(long fd, const struct exec_name *name)
+{
+	long r = ask_kernel(&(struct exec_name){ (int)fd, "", AT_EMPTY_PATH });
+
+	if (r != -ENOSYS)
+		return r;
+	r = may_execute(name);
+	return r == 0 && is_busy(fd) ? -ETXTBSY : r;
+}
+
+/* It cannot be read, but that is all. */
+static bool is_unreadable(const struct exec_name *name)
+{
+	long r = ask_kernel(name);
+
+	return (r == -ENOSYS ? may_execute(name) : r) == 0;
+}
+
 /* Set-user-ID and set-group-ID, where they would change anything. */
 static void note_privilege(const struct statx *status, const char *path)
 {
@@ -90,7 +124,7 @@ static long check_status(const struct exec_name *name, struct statx *status)
 	if (S_ISLNK(status->stx_mode))
 		return -ELOOP;
 	/* To open anything else might wait, or wind a tape. */
-	return S_ISREG(status->stx_mode) ? may_execute(name) : -EACCES;
+	return S_ISREG(status->stx_mode) ? 0 : -EACCES;
 }
 
 static long open_for_reading(const struct exec_name *name, char *own_name)
@@ -116,14 +150,15 @@ long exec_open(const struct exec_name *name, char *own_name)
 	if (r < 0)
 		return r;
 	fd = open_for_reading(name, own_name);
-	if (fd == -EACCES)
+	if (fd == -EACCES && is_unreadable(name))
 		complain(name->path, ": may be executed but not read, and what cannot be read cannot be "
 			 "loaded; let its owner make it readable, or run it outside of umvu", NULL);
 	if (fd < 0)
 		return fd;
-	if (is_busy(fd)) {
+	r = check_open_file(fd, name);
+	if (r < 0) {
 		(void)NATIVE(__NR_close, fd);
-		return -ETXTBSY;
+		return r;
 	}
 	if (status.stx_mode & (S_ISUID | S_ISGID))
 		note_privilege(&status, name->path);
@@ -138,10 +173,11 @@ long exec_read_head(long fd, char head[EXEC_HEAD + 1])
 	return n;
 }
 
-/* The name of the dynamic loader, which may be any of the headers. 1: there is one. */
-static long read_loader_name(long fd, const Elf64_Ehdr *elf, char name[ELF_NAME_MAX])
+/* The header that names the dynamic loader, which may be any. 1: there is one. */
+static long find_loader(long fd, const Elf64_Ehdr *elf, const char *shown, Elf64_Phdr *ret)
 {
 	Elf64_Phdr headers[HEADERS_CHUNK];
+	bool is_found = false;
 
 	for (unsigned i = 0; i < elf->e_phnum; i += HEADERS_CHUNK) {
 		unsigned num = MIN(elf->e_phnum - i, HEADERS_CHUNK);
@@ -150,16 +186,29 @@ static long read_loader_name(long fd, const Elf64_Ehdr *elf, char name[ELF_NAME_
 
 		if (NATIVE(__NR_pread64, fd, headers, len, elf->e_phoff + i * sizeof(*headers)) != len)
 			return -ENOEXEC;
-		found = elf_find_loader(headers, num);
-		if (!found)
-			continue;
-		if (found->p_filesz < 2 || found->p_filesz > ELF_NAME_MAX)
+		if (elf->e_type == ET_EXEC &&
+		    elf_touches(headers, num, RESIDENT_BASE, (uint64_t)resident_end)) {
+			complain(shown, ": its place in memory is that of umvu's own part; run it outside of "
+				 "umvu", NULL);
 			return -ENOEXEC;
-		if (NATIVE(__NR_pread64, fd, name, found->p_filesz, found->p_offset) != (long)found->p_filesz)
-			return -EIO;
-		return elf_is_loader_name(name, found->p_filesz) ? 1 : -ENOEXEC;
+		}
+		found = is_found ? NULL : elf_find_loader(headers, num);
+		if (found) {
+			*ret = *found;
+			is_found = true;
+		}
 	}
-	return 0;
+	return is_found;
+}
+
+/* The name of the dynamic loader; 1: there is one. */
+static long read_loader_name(long fd, const Elf64_Phdr *named, char name[ELF_NAME_MAX])
+{
+	if (named->p_filesz < 2 || named->p_filesz > ELF_NAME_MAX)
+		return -ENOEXEC;
+	if (NATIVE(__NR_pread64, fd, name, named->p_filesz, named->p_offset) != (long)named->p_filesz)
+		return -EIO;
+	return elf_is_loader_name(name, named->p_filesz) ? 1 : -ENOEXEC;
 }
 
 static long open_loader(const char *name, long *ret)
@@ -191,6 +240,7 @@ static void note_kind(const char *head, size_t len, const char *name)
 long exec_look_at_program(long fd, const char *head, size_t len, const char *name, long *ret)
 {
 	char loader[ELF_NAME_MAX];
+	Elf64_Phdr named = { 0 };
 	long r;
 
 	*ret = -1;
@@ -198,7 +248,9 @@ long exec_look_at_program(long fd, const char *head, size_t len, const char *nam
 		note_kind(head, len, name);
 		return -ENOEXEC;
 	}
-	r = read_loader_name(fd, (const Elf64_Ehdr *)(const void *)head, loader);
+	r = find_loader(fd, (const Elf64_Ehdr *)(const void *)head, name, &named);
+	if (r == 1)
+		r = read_loader_name(fd, &named, loader);
 	if (r == 1)
 		r = open_loader(loader, ret);
 	if (r < 0 && *ret >= 0) {
