@@ -6,7 +6,10 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <semaphore.h>
 #include <time.h>
 
@@ -266,6 +269,136 @@ CASE(fault_signal_to_process, "count=1 right=1 pending=0")
 	for (int i = 0; i < 200 && count == 0; i++)
 		pause_shortly();
 	say("count=%d right=%d pending=%d", count, hit != getpid(), is_pending(SIGSEGV));
+}
+
+static siginfo_t told;
+
+static void tell_info(int signo, siginfo_t *info, void *context)
+{
+	told = *info;
+	note_thread(signo);
+}
+
+CASE(fault_signal_value, "count=1 right=1 code=-1 value=77 pid=1")
+{
+	pthread_t thread;
+
+	handle_info(SIGBUS, tell_info, 0);
+	NEED(pthread_create(&thread, NULL, sleep_for_good, NULL) == 0);
+	wait_number(&started, 1);
+	block(SIGBUS);
+	NEED(sigqueue(getpid(), SIGBUS, (union sigval){ .sival_int = 77 }) == 0);
+	wait_number(&count, 1);
+	say("count=%d right=%d code=%d value=%d pid=%d", count, hit != getpid(), told.si_code,
+	    told.si_value.sival_int, told.si_pid == getpid());
+}
+
+static void *wait_for_fault(void *argument)
+{
+	sigset_t set = set_of(SIGSEGV, SIGSYS, 0);
+
+	target = gettid();
+	started = 1;
+	hit = sigwaitinfo(&set, &told);
+	return argument;
+}
+
+/* All threads block it; the one that waits for it gets it. */
+CASE(fault_signal_waited, "SIGSEGV code=0 SIGSYS code=0 pending=0")
+{
+	static const int signals[] = { SIGSEGV, SIGSYS };
+
+	block(SIGSEGV);
+	block(SIGSYS);
+	for (int i = 0; i < 2; i++) {
+		pthread_t thread;
+
+		started = 0;
+		NEED(pthread_create(&thread, NULL, wait_for_fault, NULL) == 0);
+		wait_number(&started, 1);
+		wait_asleep(target);
+		NEED(kill(getpid(), signals[i]) == 0 && pthread_join(thread, NULL) == 0);
+		say("%s code=%d", signal_name(hit), told.si_code);
+	}
+	say("pending=%d", is_pending(SIGSEGV) || is_pending(SIGSYS));
+}
+
+static void *unblock_later(void *argument)
+{
+	say("other=%d", is_pending(SIGILL));
+	unblock(SIGILL);
+	say("count=%d own=%d", count, hit == gettid());
+	return argument;
+}
+
+/* Pending for all, until one unblocks it. */
+CASE(fault_signal_kept, "pending=1 other=1 count=1 own=1 after=0 child=0 end=exit:0")
+{
+	pthread_t thread;
+	pid_t pid;
+
+	handle(SIGILL, note_thread, 0);
+	block(SIGILL);
+	NEED(kill(getpid(), SIGILL) == 0 && kill(getpid(), SIGILL) == 0);
+	say("pending=%d", is_pending(SIGILL));
+	NEED(pthread_create(&thread, NULL, unblock_later, NULL) == 0 && pthread_join(thread, NULL) == 0);
+	say("after=%d", is_pending(SIGILL));
+	NEED(kill(getpid(), SIGILL) == 0);
+	pid = fork();
+	if (pid == 0) {
+		say("child=%d", is_pending(SIGILL));
+		_exit(0);
+	}
+	say_status("end", wait_status(pid));
+}
+
+static int signal_fd, epoll_fd;
+
+static void *read_signal(void *argument)
+{
+	struct signalfd_siginfo info;
+
+	target = gettid();
+	started = 1;
+	if (argument)
+		say("ready=%d", epoll_wait(epoll_fd, &(struct epoll_event){ 0 }, 1, -1));
+	say("read=%d", read(signal_fd, &info, sizeof(info)) == sizeof(info));
+	say("%s code=%d", signal_name((int)info.ssi_signo), info.ssi_code);
+	return NULL;
+}
+
+static void send_to_reader(int signo, bool by_epoll)
+{
+	pthread_t thread;
+
+	started = 0;
+	NEED(pthread_create(&thread, NULL, read_signal, by_epoll ? &epoll_fd : NULL) == 0);
+	wait_number(&started, 1);
+	wait_asleep(target);
+	NEED(kill(getpid(), signo) == 0 && pthread_join(thread, NULL) == 0);
+}
+
+/* A thread sleeps on the descriptor when the signal comes. */
+CASE(fault_signal_descriptor, "read=1 SIGTERM code=0 read=1 SIGSEGV code=0 ready=1 read=1 SIGSYS code=0 "
+			      "ready=1 read=1 SIGUSR1 code=0 poll=1 none=0")
+{
+	sigset_t set = set_of(SIGTERM, SIGSEGV, SIGSYS, SIGUSR1, 0);
+	struct pollfd poller;
+
+	NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	signal_fd = signalfd(-1, &set, 0);
+	epoll_fd = epoll_create1(0);
+	NEED(signal_fd >= 0 && epoll_fd >= 0);
+	NEED(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, signal_fd, &(struct epoll_event){ .events = EPOLLIN }) == 0);
+	send_to_reader(SIGTERM, false);
+	send_to_reader(SIGSEGV, false);
+	send_to_reader(SIGSYS, true);
+	send_to_reader(SIGUSR1, true);
+	NEED(raise(SIGSEGV) == 0);
+	poller = (struct pollfd){ .fd = signal_fd, .events = POLLIN };
+	say("poll=%d", poll(&poller, 1, 0));
+	NEED(read(signal_fd, &(struct signalfd_siginfo){ 0 }, sizeof(struct signalfd_siginfo)) > 0);
+	say("none=%d", poll(&poller, 1, 0));
 }
 
 static void *look_at_mask(void *argument)

@@ -26,14 +26,9 @@ SKIPPED = 77
 
 # Why, and the cases.
 _KNOWN = {
-    ('the kernel has none of the signals that are ours for a descriptor: they are taken at once, and '
-     'kept by us while they are blocked'):
-        'signalfd_segv signalfd_sys',
     ('the kernel keeps writers from the file that it executes, which is the resident; nothing that a '
      'process without privilege can do does the same for another file'):
         'text_busy',
-    'a fault signal sent to the process is kept by the thread that got it':
-        'fault_signal_to_process',
 }
 KNOWN = {name: why for why, names in _KNOWN.items() for name in names.split()}
 

@@ -67,7 +67,9 @@ struct context {
 	uint64_t wait_mask;
 	/* The signals that the kernel never blocks for us (signals.h), as the program sees them. */
 	uint64_t blocked; /* those that it has blocked */
-	uint64_t held;    /* those that were sent meanwhile */
+	uint64_t held;    /* those that were sent meanwhile (held.h) */
+	uint64_t wanted;  /* those that a call waits for, although they are blocked */
+	uint64_t told;    /* those of which another thread tells this one */
 	struct siginfo held_info[OURS_COUNT];
 	struct action *actions; /* of the process, or of a child that shares memory but not handlers */
 	struct altstack alternate; /* the program's; size 0: none */
@@ -78,6 +80,7 @@ struct context {
 	struct seccomp_state seccomp;
 	/* thread_list.h; the number is there when it is needed. */
 	struct context *list_next, *list_before;
+	uint64_t birth;
 	uint32_t group, tid;
 	bool is_listed;
 	struct trace_line *trace_line; /* of an exec under way, up to its result */
@@ -166,6 +169,7 @@ enum patching {
 enum {
 	WATCH_TRACE = 1,
 	WATCH_SECCOMP = 2, /* some thread has filters of its own */
+	WATCH_SIGNALFD = 4, /* some descriptor tells of OURS (signals.h) */
 };
 
 struct process {
@@ -173,6 +177,7 @@ struct process {
 	enum patching patching;
 	uint32_t watch;   /* WATCH_ */
 	bool has_threads; /* memory is, or was, shared with others */
+	uint64_t shown_signals; /* those of OURS that are in the mask of a signalfd(2) */
 	uint32_t outer_seccomp; /* SECCOMP_MODE_ that we were started with, where our trap hides it */
 	struct exec_reserved reserved; /* reserved.h */
 	struct context first;   /* of the thread that has run since exec */

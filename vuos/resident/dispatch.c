@@ -12,6 +12,7 @@
 #include <linux/prctl.h>
 
 #include "vuos/resident/calls.h"
+#include "vuos/resident/held.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/reserved.h"
 #include "vuos/resident/seccomp.h"
@@ -85,10 +86,15 @@ static long serve(struct context *c, struct call *call)
 	return entry->handler ? entry->handler(c, call) : native_call(call->raw);
 }
 
+static long serve_shown(struct context *c, struct call *call)
+{
+	return process.watch & WATCH_SIGNALFD ? held_serve(c, call, serve) : serve(c, call);
+}
+
 /* As the program's own filters say, if it has some. */
 static long serve_filtered(struct context *c, struct call *call)
 {
-	return process.watch & WATCH_SECCOMP ? seccomp_serve(c, call, serve) : serve(c, call);
+	return process.watch & WATCH_SECCOMP ? seccomp_serve(c, call, serve_shown) : serve_shown(c, call);
 }
 
 /* Somebody wants to know of, or to decide on, each call. */

@@ -336,14 +336,14 @@ static bool is_ancestor(const struct filter_link *old, const struct filter_link 
 	return chain == old;
 }
 
-/* The number of a thread that cannot get C's chain, since it has filters that C has not; 0: all can. */
-static long unlike_thread(const struct context *c)
+/* A thread that cannot get C's chain, since it has filters that C has not. */
+static const struct context *unlike_thread(const struct context *c)
 {
-	for (struct context *at = thread_list_next(c, NULL); at; at = thread_list_next(c, at))
+	for (const struct context *at = thread_list_next(c, NULL); at; at = thread_list_next(c, at))
 		if (at != c && (at->seccomp.mode == SECCOMP_MODE_STRICT ||
 				!is_ancestor(at->seccomp.chain, c->seccomp.chain)))
-			return at->tid;
-	return 0;
+			return at;
+	return NULL;
 }
 
 static void give_to_all(const struct context *c)
@@ -359,13 +359,17 @@ static void give_to_all(const struct context *c)
 	}
 }
 
-/* With the lock. LINK is the thread's from here on if the result is 0. */
+/*
+ * With the lock. LINK is the thread's from here on if the result is 0. -EAGAIN: it depends on a thread
+ * that is so young that its number is not known.
+ */
 static long attach(struct context *c, struct filter_link *link, uint64_t flags)
 {
-	long unlike = flags & SECCOMP_FILTER_FLAG_TSYNC ? unlike_thread(c) : 0;
+	const struct context *unlike = flags & SECCOMP_FILTER_FLAG_TSYNC ? unlike_thread(c) : NULL;
 
 	if (unlike)
-		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : unlike;
+		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH :
+		       unlike->tid			       ? (long)unlike->tid : -EAGAIN;
 	if (!link_join(link, c->seccomp.chain))
 		return -ENOMEM;
 	state_set(c, SECCOMP_MODE_FILTER, link_use(link));
@@ -402,10 +406,11 @@ static long set_filter(struct context *c, uint64_t flags, uint64_t at)
 		r = 0;
 	if (r == 0) {
 		mask = signals_block_all();
-		c->tid = (uint32_t)NATIVE(__NR_gettid);
-		thread_list_lock();
-		r = attach(c, link, flags);
-		thread_list_unlock();
+		do {
+			thread_list_lock();
+			r = attach(c, link, flags);
+			thread_list_unlock();
+		} while (r == -EAGAIN);
 		signals_restore(mask);
 	}
 	if (r)
@@ -417,7 +422,6 @@ static long set_strict(struct context *c)
 {
 	if (!may_have_mode(c, SECCOMP_MODE_STRICT))
 		return -EINVAL;
-	c->tid = (uint32_t)NATIVE(__NR_gettid);
 	state_set(c, SECCOMP_MODE_STRICT, NULL);
 	return 0;
 }

@@ -19,11 +19,12 @@
  *
  * OURS. Faults of the program's become signals for it; faults in copy_bytes() and copy_string() become
  * -EFAULT. These signals are never blocked in the kernel; the program's wish is in `blocked`, and what
- * was *sent* to it meanwhile in `held`, one of each.
+ * was *sent* to it meanwhile is held (held.c).
  */
 #include "vuos/resident/signals.h"
 
 #include "vuos/resident/dispatch.h"
+#include "vuos/resident/held.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/trace.h"
 #include "vuos/resident/traced.h"
@@ -119,9 +120,7 @@ void signals_start(struct context *c, const void *state)
 	if (!saved)
 		saved = &none;
 	c->blocked = saved->blocked & OURS;
-	c->held = saved->held & c->blocked;
-	if (c->held)
-		memcpy(c->held_info, saved->info, sizeof(c->held_info));
+	held_start(c, saved);
 	signals_use_stack(c);
 	for (int signo = 1; signo < SIGNALS; signo++) {
 		if (!signal_is_ours(signo))
@@ -145,11 +144,11 @@ static uint64_t ignored_of_ours(const struct context *c)
 
 void signals_save(const struct context *c, struct exec_writer *writer)
 {
-	struct exec_signals saved = { .ignored = ignored_of_ours(c), .blocked = c->blocked, .held = c->held };
+	struct exec_signals saved = { .ignored = ignored_of_ours(c), .blocked = c->blocked };
 
+	held_save(c, &saved);
 	if (!(saved.ignored | saved.blocked | saved.held))
 		return;
-	memcpy(saved.info, c->held_info, sizeof(saved.info));
 	(void)exec_state_add(writer, EXEC_SIGNALS, &saved, sizeof(saved));
 }
 
@@ -320,29 +319,14 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 		kernel_default(signo);
 }
 
-static struct siginfo *held_info(struct context *c, int signo)
-{
-	static const uint8_t places[] = {
-		[SIGILL] = 0, [SIGTRAP] = 1, [SIGBUS] = 2, [SIGSEGV] = 3, [SIGSYS] = 4
-	};
-
-	return &c->held_info[places[signo]];
-}
-
 /* Delivers those of the held signals that are not blocked (any more, or while a call waits). */
 static void deliver_held(struct context *c, struct frame *f)
 {
-	for (int signo = 1; signo < SIGNALS; signo++) {
-		uint64_t blocked = c->waits ? c->wait_mask : c->blocked;
-		struct siginfo info;
+	struct siginfo info;
 
-		if (!(c->held & ~blocked & SIGNAL_BIT(signo)))
-			continue;
-		c->held &= ~SIGNAL_BIT(signo);
-		info = *held_info(c, signo);
+	while (held_take(c, ~(c->waits ? c->wait_mask : c->blocked), &info))
 		if (traced_deliver(c, f, &info))
 			deliver(c, f, &info, f->uc.mask);
-	}
 }
 
 /* The thread is about to leave the resident through F. */
@@ -362,17 +346,6 @@ void trap_deliver(struct frame *f)
 		deliver_held(c, f);
 	}
 	c->waits = false;
-}
-
-static void hold(struct context *c, const struct siginfo *info)
-{
-	uint64_t bit = SIGNAL_BIT(info->signo);
-
-	if (!(c->held & bit))
-		*held_info(c, info->signo) = *info;
-	c->held |= bit;
-	if (!(c->blocked & bit))
-		work_add(c, WORK_HELD);
 }
 
 /* --- where it met us ------------------------------------------------------------------------- */
@@ -494,9 +467,11 @@ void signal_handle(struct frame *f)
 		handle_fault(c, f);
 		return;
 	}
+	if (ours && !held_passed(c, &f->info))
+		return;
 	finish_leaving(c, f);
 	if (ours && (c->blocked & SIGNAL_BIT(f->info.signo) || is_in_text(f->uc.rip))) {
-		hold(c, &f->info);
+		held_add(c, &f->info);
 		if (c->work)
 			leave_window(c, f);
 	} else if (is_in_text(f->uc.rip)) {
@@ -538,7 +513,7 @@ static void action_set(struct context *c, int signo, const struct action *new, s
 	if (signal_is_ours(signo)) {
 		kernel_handler(signo, new->flags, ret_kernel);
 		if (new->handler == (uint64_t)SIG_IGN)
-			c->held &= ~SIGNAL_BIT(signo);
+			held_drop(c, signo);
 	} else if (new->handler > (uint64_t)SIG_IGN) {
 		kernel_handler(signo, new->flags, ret_kernel);
 	} else {
@@ -574,7 +549,7 @@ static void mask_set(struct context *c, struct frame *f, uint64_t mask)
 {
 	f->uc.mask = mask & ALL_BUT_OURS & ~UNBLOCKABLE;
 	c->blocked = mask & OURS;
-	if (c->held & ~c->blocked)
+	if (held_pending(c) & ~c->blocked)
 		work_add(c, WORK_HELD);
 }
 
@@ -614,7 +589,7 @@ static long mask_set_now(struct context *c, int how, const uint64_t *set, uint64
 	if (!set || !mask_changed(how, blocked, *set & OURS, &blocked))
 		return 0;
 	c->blocked = blocked;
-	if (c->held & ~blocked)
+	if (held_pending(c) & ~blocked)
 		work_add(c, WORK_HELD);
 	return 0;
 }
@@ -683,7 +658,7 @@ long call_with_mask(struct context *c, struct call *call)
 	if (r <= 0)
 		return r < 0 ? r : native_call(call->raw);
 	c->blocked = mask & OURS;
-	if (c->held & ~c->blocked) {
+	if (held_pending(c) & ~c->blocked) {
 		work_add(c, WORK_HELD);
 		r = -EINTR;
 	} else {
@@ -698,18 +673,29 @@ long call_with_mask(struct context *c, struct call *call)
 /* Takes one of SET that is held: its number, 0: there is none, -EFAULT. */
 static long take_held(struct context *c, uint64_t set, uint64_t info_at)
 {
-	for (int signo = 1; signo < SIGNALS; signo++) {
-		if (!(c->held & c->blocked & set & SIGNAL_BIT(signo)))
-			continue;
-		c->held &= ~SIGNAL_BIT(signo);
-		if (info_at && copy_out(info_at, held_info(c, signo), sizeof(struct siginfo)) < 0)
-			return -EFAULT;
-		return signo;
-	}
-	return 0;
+	struct siginfo info;
+
+	if (!held_take(c, c->blocked & set, &info))
+		return 0;
+	return info_at && copy_out(info_at, &info, sizeof(info)) < 0 ? -EFAULT : info.signo;
 }
 
-/* The kernel never has one of OURS for it: who sends one interrupts the wait. */
+/* In the kernel; what comes may only tell that there is one, which is not the program's to see. */
+static long wait_for_ours(struct context *c, struct call *call, uint64_t info_at)
+{
+	struct siginfo info;
+	long r;
+
+	CALL_ARG(call, 1) = (uint64_t)&info;
+	r = native_call(call->raw);
+	if (r <= 0)
+		return r;
+	if (signal_is_ours((int)r) && !held_passed(c, &info))
+		return CALL_RESTART;
+	return info_at && copy_out(info_at, &info, sizeof(info)) < 0 ? -EFAULT : r;
+}
+
+/* One of OURS interrupts the wait, when it comes before or behind it. */
 long call_rt_sigtimedwait(struct context *c, struct call *call)
 {
 	uint64_t set, info_at = CALL_ARG(call, 1);
@@ -719,10 +705,12 @@ long call_rt_sigtimedwait(struct context *c, struct call *call)
 		return -EINVAL;
 	if (copy_in(&set, CALL_ARG(call, 0), sizeof(set)) < 0)
 		return -EFAULT;
+	if (!(set & OURS))
+		return native_call(call->raw);
+	__atomic_store_n(&c->wanted, set & OURS, __ATOMIC_SEQ_CST);
 	taken = take_held(c, set, info_at);
-	if (taken)
-		return taken;
-	r = native_call(call->raw);
+	r = taken ? taken : wait_for_ours(c, call, info_at);
+	__atomic_store_n(&c->wanted, 0, __ATOMIC_SEQ_CST);
 	taken = r == -EINTR || r == CALL_RESTART ? take_held(c, set, info_at) : 0;
 	return taken ? taken : r;
 }
@@ -734,7 +722,7 @@ long call_rt_sigpending(struct context *c, struct call *call)
 	if (size > SET_SIZE)
 		return -EINVAL;
 	(void)NATIVE(__NR_rt_sigpending, &set, SET_SIZE);
-	set |= c->held & c->blocked;
+	set |= held_pending(c) & c->blocked;
 	return copy_out(CALL_ARG(call, 0), &set, size) < 0 ? -EFAULT : 0;
 }
 

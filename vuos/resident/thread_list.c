@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One list, and one lock that is held for a few instructions, or over a clone. Who waits for it gives
- * its processor away. A process that shares our memory without being ours may be killed while it holds
+ * One list, and one lock that is held for a few instructions. Who waits for it gives its processor
+ * away. A process that shares our memory without being ours may be killed while it holds
  * the lock, so nobody waits for good.
  */
 #include "vuos/resident/thread_list.h"
@@ -11,11 +11,14 @@
 #include "vuos/resident/lock.h"
 #include "vuos/resident/seccomp.h"
 
-#define WAIT_MAX 100000 /* times that the processor is given away */
+/* Times that the processor is given away. */
+#define WAIT_MAX 100000
+#define TRY_MAX  100
 
 static struct {
 	struct lock lock;
 	uint32_t groups;
+	uint64_t births;
 	struct context *first, *last;
 } list;
 
@@ -23,6 +26,16 @@ void thread_list_lock(void)
 {
 	for (int i = 0; i < WAIT_MAX && !lock_try(&list.lock); i++)
 		(void)NATIVE(__NR_sched_yield);
+}
+
+bool thread_list_try(void)
+{
+	for (int i = 0; i < TRY_MAX; i++) {
+		if (lock_try(&list.lock))
+			return true;
+		(void)NATIVE(__NR_sched_yield);
+	}
+	return false;
 }
 
 void thread_list_unlock(void)
@@ -58,32 +71,38 @@ static void take_out(struct context *c)
 void thread_list_begin(struct context *c)
 {
 	list.first = list.last = NULL;
-	c->tid = 0;
+	list.groups = 0;
+	c->group = c->tid = 0;
 	append(c);
 	thread_list_unlock();
 }
 
-bool thread_list_add(struct context *child, struct context *parent, uint64_t clone_flags)
+uint64_t thread_list_add(struct context *child, struct context *parent, uint64_t clone_flags)
 {
-	bool keep = parent->seccomp.mode && !(clone_flags & CLONE_VFORK);
+	uint64_t birth;
 
 	if (!parent->tid)
 		parent->tid = (uint32_t)NATIVE(__NR_gettid);
 	thread_list_lock();
 	child->group = clone_flags & CLONE_THREAD ? parent->group : ++list.groups;
+	child->birth = birth = ++list.births;
 	append(child);
 	seccomp_inherit(child, parent);
-	if (!keep)
-		thread_list_unlock();
-	return keep;
+	thread_list_unlock();
+	return birth;
 }
 
-void thread_list_added(struct context *child, bool is_locked, long result)
+void thread_list_added(struct context *child, uint64_t birth, long result)
 {
-	if (!is_locked)
+	struct context *at;
+
+	if (result <= 0)
 		return;
-	if (result > 0)
-		child->tid = (uint32_t)result;
+	thread_list_lock();
+	for (at = list.last; at && at != child; at = at->list_before)
+		continue;
+	if (at && at->birth == birth)
+		at->tid = (uint32_t)result;
 	thread_list_unlock();
 }
 

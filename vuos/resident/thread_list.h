@@ -11,18 +11,18 @@
 void thread_list_begin(struct context *c);
 
 /*
- * Before a clone that makes CHILD, which gets its parent's filters, and behind
- * it, with what that has returned. A child that is born with filters is not met by others before its
- * number is known: true, and the lock is kept over the clone.
+ * Before a clone that makes CHILD, which gets its parent's filters, and behind it, with what that has
+ * returned. The child runs, and may have ended, by then: its birth says whether it is still the same.
  */
-bool thread_list_add(struct context *child, struct context *parent, uint64_t clone_flags);
-void thread_list_added(struct context *child, bool is_locked, long result);
+uint64_t thread_list_add(struct context *child, struct context *parent, uint64_t clone_flags);
+void thread_list_added(struct context *child, uint64_t birth, long result);
 
 /* Before its context is gone. More than once is fine. */
 void thread_list_remove(struct context *c);
 
-/* Against changes. */
+/* Against changes. Where the lock may be this thread's own, as in a handler, it is only tried. */
 void thread_list_lock(void);
+bool thread_list_try(void);
 void thread_list_unlock(void);
 
 /* With the lock: the threads of C's process behind AFTER (NULL: all), in the order of their birth. */

@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 
 #include "vuos/resident/exec.h"
+#include "vuos/resident/held.h"
 #include "vuos/resident/memory.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/seccomp.h"
@@ -125,8 +126,7 @@ void thread_begin(uint64_t mask)
 static long clone_shared(struct context *c, struct call *call, struct clone *clone)
 {
 	struct context *child = stack_take();
-	bool is_locked;
-	uint64_t mask;
+	uint64_t mask, birth;
 	long r;
 
 	if (!child)
@@ -139,14 +139,14 @@ static long clone_shared(struct context *c, struct call *call, struct clone *clo
 	else
 		use_stack(clone, child, (uint64_t)&copy_frame(child, call->frame, clone->stack)->uc);
 	mask = signals_block_every();
-	is_locked = thread_list_add(child, c, clone->flags);
+	birth = thread_list_add(child, c, clone->flags);
 	if (c->work)
 		r = CALL_RESTART;
 	else if (call->fast)
 		r = clone_call_fast(clone->native.raw, child, mask);
 	else
 		r = clone_call(clone->native.raw, child, process.trap == TRAP_DISPATCH);
-	thread_list_added(child, is_locked, r);
+	thread_list_added(child, birth, r);
 	signals_restore(mask);
 	if (r < 0 || clone->flags & CLONE_VFORK)
 		context_free(child);
@@ -170,7 +170,7 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		thread_list_begin(c);
 		traced_forked(c);
 		tracees_forget();
-		c->held = 0;
+		held_forked(c);
 		if (clone->flags & CLONE_CLEAR_SIGHAND)
 			signals_clear(c, true);
 		if (clone->stack && call->fast)
