@@ -213,6 +213,40 @@ def test_kinds_of_programs(umvu, lab, kind, way):
         assert done.status == 0, done
 
 
+# Writes the GS base by an instruction (wrgsbase %rdi; ret), and goes on.
+WRITE_GS = r"""
+import ctypes, mmap, os, sys
+code = mmap.mmap(-1, 4096, prot=7)
+code.write(b'\xf3\x48\x0f\xae\xdf\xc3')
+room = ctypes.create_string_buffer(1 << 20)
+base = {'zero': 0, 'low': 0x1234, 'own': ctypes.addressof(room) + (1 << 19)}[sys.argv[1]]
+for _ in range(20):
+    os.getppid()
+ctypes.CFUNCTYPE(None, ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(code)))(base)
+for _ in range(20):
+    os.getppid()
+os.write(1, b'alive')
+"""
+
+
+@pytest.mark.parametrize('base', ['zero', 'low', 'own'])
+@pytest.mark.parametrize('way', WAYS)
+def test_gs_is_written(umvu, way, base):
+    """A program that takes the resident's register ends with the reason, whatever it writes there."""
+    done = umvu(f'--trap={way}', '/usr/bin/python3', '-c', WRITE_GS, base)
+    assert done.status == REFUSED and done.out == '' and 'GS register' in done.err, done.err
+
+
+def test_gs_is_asked_for(umvu):
+    """By a call it is refused, once with a message, and the program goes on."""
+    code = """import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for _ in range(3):
+    print(libc.syscall(158, 0x1001, ctypes.c_void_p(4096)), ctypes.get_errno())"""
+    done = umvu('/usr/bin/python3', '-c', code)
+    assert (done.status, done.out) == (0, '-1 1\n' * 3) and done.err.count('GS register') == 1, done.err
+
+
 # --- real programs ----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@
  */
 #include "vuos/resident/dispatch.h"
 
-#include <asm/prctl.h>
 #include <linux/audit.h>
 #include <linux/prctl.h>
 
@@ -23,22 +22,6 @@
 #define SYSCALL_INSTRUCTION 2 /* bytes */
 
 #define CALL_X32 0x40000000u /* in numbers of the x32 ABI */
-
-/* GS is how we find ourselves. */
-long call_arch_prctl(struct context *c, struct call *call)
-{
-	const uint64_t none = 0;
-
-	(void)c;
-	switch ((int)CALL_ARG(call, 0)) {
-	case ARCH_SET_GS:
-		return -EPERM;
-	case ARCH_GET_GS:
-		return copy_out(CALL_ARG(call, 1), &none, sizeof(none));
-	default:
-		return native_call(call->raw);
-	}
-}
 
 /* How calls come to us is our own affair. */
 long call_prctl(struct context *c, struct call *call)

@@ -73,11 +73,21 @@ traced_signal_leave:
 	int3
 	jmp	signal_leave
 
+/* The first in a handler of signals, with the frame at rsp, which rbx gets: is the GS base still ours? */
+	.macro	check_gs
+	mov	%rsp, %rbx
+	rdgsbase %rdi
+	mov	%rsp, %rsi
+	sub	$8, %rsp
+	call	gs_check
+	mov	%rbx, %rsp
+	.endm
+
 /* The handler of SIGSYS: the kernel's frame is at rsp, on the resident's stack. rbx keeps it. */
 	.balign	16
 	.globl	trap_entry, trap_window, trap_leave, trap_window_end
 trap_entry:
-	mov	%rsp, %rbx
+	check_gs
 	mov	%rsp, %rdi
 	pushq	%gs:CONTEXT_FRAME
 	mov	%rbx, %gs:CONTEXT_FRAME
@@ -174,7 +184,7 @@ fast_work_jump:
 	.balign	16
 	.globl	signal_entry, signal_leave, signal_leave_end
 signal_entry:
-	mov	%rsp, %rbx
+	check_gs
 	mov	%rsp, %rdi
 	pushq	%gs:CONTEXT_SIGNAL
 	mov	%rbx, %gs:CONTEXT_SIGNAL
