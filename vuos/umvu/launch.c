@@ -61,8 +61,10 @@ static _Noreturn void become(const struct launcher *l, char **argv, pid_t parent
 	if (l->ignores_children)
 		(void)signal(SIGCHLD, SIG_IGN);
 	(void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
-	(void)execv(l->resident, argv);
-	*failed = errno;
+	*failed = -confine_apply(&l->confinement);
+	if (!*failed)
+		(void)execv(l->resident, argv);
+	*failed = *failed ? *failed : errno;
 	_exit(STATUS_REFUSED);
 }
 
@@ -79,7 +81,8 @@ static pid_t start(const struct launcher *l, char **argv, struct error *error)
 	if (!failed)
 		return pid;
 	(void)waitpid(pid, NULL, 0);
-	return error_set_errno(error, failed, "%s", l->resident);
+	return error_set_errno(error, failed, l->confinement.any ? "the confinement, or %s" : "%s",
+			       l->resident);
 }
 
 int launcher_init(struct launcher *l, const struct settings *s, struct error *error)
@@ -97,6 +100,8 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 	r = reserve(l->resident, &l->reserved, error);
 	if (r == 0)
 		r = make_trace(l, error);
+	if (r == 0)
+		r = confine_prepare(&l->confinement, s, l->resident, error);
 	if (r < 0)
 		return r;
 	l->ignores_children = sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN;

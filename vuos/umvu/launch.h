@@ -14,6 +14,7 @@ struct launcher {
 	const struct settings *settings;
 	char resident[PATH_MAX];
 	struct trace_view trace;
+	struct confinement confinement;
 	struct exec_reserved reserved; /* descriptors that all programs have */
 	/* What programs get of the signals, though this process has its own ways with them. */
 	sigset_t mask;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/option.h"
+#include "confine.h"
 #include "trace.h"
 
 enum { STATUS_USAGE = 2, STATUS_REFUSED = 126, STATUS_NOT_FOUND = 127 };
@@ -19,6 +20,7 @@ struct settings {
 	int trap; /* enum trap */
 	unsigned patching;
 	struct trace_settings trace;
+	struct confine_settings confine;
 	bool check;
 	const char *name; /* of the view */
 	unsigned orphans; /* enum orphans */
