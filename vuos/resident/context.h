@@ -176,6 +176,7 @@ struct process {
 	enum trap trap;
 	enum patching patching;
 	uint32_t watch;   /* WATCH_ */
+	bool is_restricted; /* what may be executed: exec_file.c */
 	bool has_threads; /* memory is, or was, shared with others */
 	uint64_t shown_signals; /* those of OURS that are in the mask of a signalfd(2) */
 	uint32_t outer_seccomp; /* SECCOMP_MODE_ that we were started with, where our trap hides it */

@@ -107,7 +107,8 @@ static void add_sections(struct exec_writer *writer, struct context *c, const st
 {
 	const struct exec_base base = { .trap = process.trap, .patching = process.patching,
 					.descriptor = (int32_t)e->fd, .loader = (int32_t)e->loader,
-					.is_unnamed = e->target->is_unnamed, .limit = e->limit };
+					.is_unnamed = e->target->is_unnamed, .limit = e->limit,
+					.is_restricted = process.is_restricted };
 
 	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
 	exec_state_add_text(writer, EXEC_PATH, e->path);

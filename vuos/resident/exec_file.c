@@ -5,10 +5,11 @@
  * is one. What only the kernel can do (read a file that nobody may read, give the privilege of a set-user-ID
  * program) is said in the log.
  *
- * Linux 6.14 and later say of an open file whether it may be executed (AT_EXECVE_CHECK). For older ones
- * its permission is asked for, and whether it is open for writing is known by a lease, which the kernel
- * refuses then. It gives leases to the file's owner and to root only: who executes another's file is not
- * told there that it is busy, and restrictions by security modules are not seen.
+ * Permission is asked for as access(2) does, and whether the file is open for writing is known by a lease,
+ * which the kernel refuses then. It gives leases to the file's owner and to root only: who executes
+ * another's file is not told that it is busy. Linux 6.14 and later can be asked for all that at once
+ * (AT_EXECVE_CHECK), with what security modules say of it; which takes as long as twenty other calls, so it
+ * is done only for those who may be restricted by one.
  */
 #include "vuos/resident/exec_file.h"
 
@@ -85,7 +86,8 @@ static long ask_kernel(const struct exec_name *name)
 /* The same for what is open at FD, by NAME, in any case. */
 static long check_open_file(long fd, const struct exec_name *name)
 {
-	long r = ask_kernel(&(struct exec_name){ (int)fd, "", AT_EMPTY_PATH });
+	const struct exec_name open_file = { (int)fd, "", AT_EMPTY_PATH };
+	long r = process.is_restricted ? ask_kernel(&open_file) : -ENOSYS;
 
 	if (r != -ENOSYS)
 		return r;

@@ -35,7 +35,12 @@ static void allow_resident(uint64_t ruleset)
 
 long call_landlock_restrict_self(struct context *c, struct call *call)
 {
+	long r;
+
 	(void)c;
 	allow_resident(CALL_ARG(call, 0));
-	return native_call(call->raw);
+	r = native_call(call->raw);
+	if (r == 0)
+		process.is_restricted = true;
+	return r;
 }

@@ -188,6 +188,7 @@ static struct context *begin(const void *state)
 
 	process.trap = (enum trap)base->trap;
 	process.patching = (enum patching)base->patching;
+	process.is_restricted = base->is_restricted;
 	reserved_start(state);
 	process.self = keep_text(exec_state_text(state, EXEC_RESIDENT));
 	process.program = keep_text(exec_state_text(state, EXEC_NAME));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -31,6 +32,16 @@ static struct exec_signals fault_signals(const sigset_t *mask)
 			found.blocked |= bit;
 	}
 	return found;
+}
+
+bool handover_is_restricted(void)
+{
+	static const char free_to_go[] = "unconfined";
+	char label[sizeof(free_to_go) - 1];
+	auto_close int fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, label, sizeof(label));
+
+	return n > 0 && !(n == sizeof(label) && memcmp(label, free_to_go, sizeof(label)) == 0);
 }
 
 static size_t write_block(const struct handover *handover, void *block, size_t room)

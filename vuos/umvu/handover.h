@@ -16,5 +16,8 @@ struct handover {
 	const sigset_t *mask; /* of the program */
 };
 
+/* Whether a security module (SELinux, AppArmor) may keep this process from executing some files. */
+bool handover_is_restricted(void);
+
 /* A sealed file of memory with it, and with the signals of faults as they are here: a descriptor. */
 int handover_make(const struct handover *handover, struct error *error);
