@@ -194,6 +194,27 @@ def decode():
         yield name, bytes(8) + bytes.fromhex(text)[-8:].rjust(8, b"\x90") + b"\x0f\x05" + bytes(38)
 
 
+def executable():
+    """ELF heads with a few program headers, and scripts."""
+    def rows(*several):
+        return b"".join(b"".join(number.to_bytes(size, "little") for number, size in
+                                 zip(row, (4, 4, 8, 8, 8, 8, 8, 8))) for row in several)
+
+    def whole(count, table):
+        head = b"\x7fELF\2\1\1" + bytes(9) + bytes([2, 0, 62, 0, 1, 0, 0, 0]) + bytes(8)
+        head += (64).to_bytes(8, "little") + bytes(12) + bytes([64, 0, 56, 0, count, 0]) + bytes(6)
+        return head + table + b"/lib/ld\0"
+    load, loader = (1, 5, 0, 0, 0, 100, 100, 4096), (3, 4, 176, 0, 0, 8, 8, 1)
+    yield "elf", whole(2, rows(load, loader))
+    yield "static", whole(1, rows(load))
+    yield "many", whole(200, rows(*[load] * 200))
+    yield "cut", whole(2, rows(load, loader))[:130]
+    for name, line in (("plain", b"#!/bin/sh\n"), ("argument", b"#! /bin/sh -e -x \n"), ("none", b"#!  \n"),
+                       ("long", b"#!/" + b"x" * 300), ("blanks", b"#!" + b" " * 300),
+                       ("zero", b"#!/bin/sh\0 x\n"), ("long_argument", b"#!/bin/sh " + b"y" * 300)):
+        yield "script_" + name, line
+
+
 def exec_state():
     """Whole blocks, and cut ones."""
     def section(kind, body, length=None):
@@ -381,8 +402,9 @@ def seccomp_filter():
 
 
 def main():
-    for maker in (bpdu, call_format, capture_stream, control, decode, ether, exec_state, mgmt_session, offload,
-                  offload_join, ring, seccomp_filter, segment, takeover, vde_ring, view_segment):
+    for maker in (bpdu, call_format, capture_stream, control, decode, ether, exec_state, executable,
+                  mgmt_session, offload, offload_join, ring, seccomp_filter, segment, takeover, vde_ring,
+                  view_segment):
         folder = HERE / "corpus" / maker.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in maker():

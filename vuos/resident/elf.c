@@ -3,14 +3,22 @@
 
 #define PAGE_OF(address) ((address) & ~(ELF_PAGE - 1))
 
+/*
+ * The class is not looked at, as the kernel does not: a program of 32 bits has another machine, and one for
+ * x32 program headers of another size.
+ */
+bool elf_is_native(const Elf64_Ehdr *elf)
+{
+	return __builtin_memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0 && elf->e_machine == EM_X86_64 &&
+	       elf->e_phentsize == sizeof(Elf64_Phdr) && elf->e_phnum != 0 &&
+	       elf->e_phnum * sizeof(Elf64_Phdr) <= ELF_HEADERS_MAX;
+}
+
 bool elf_is_program(const void *bytes, size_t len)
 {
 	const Elf64_Ehdr *elf = bytes;
 
-	return len >= sizeof(*elf) && __builtin_memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0 &&
-	       elf->e_ident[EI_CLASS] == ELFCLASS64 && elf->e_machine == EM_X86_64 &&
-	       (elf->e_type == ET_EXEC || elf->e_type == ET_DYN) && elf->e_phentsize == sizeof(Elf64_Phdr) &&
-	       elf->e_phnum != 0 && elf->e_phnum * sizeof(Elf64_Phdr) <= ELF_HEADERS_MAX;
+	return len >= sizeof(*elf) && elf_is_native(elf) && (elf->e_type == ET_EXEC || elf->e_type == ET_DYN);
 }
 
 const Elf64_Phdr *elf_find_loader(const Elf64_Phdr *headers, unsigned num)
@@ -29,8 +37,9 @@ bool elf_is_loader_name(const char *name, uint64_t len)
 static bool is_sane(const Elf64_Phdr *p)
 {
 	return p->p_filesz <= p->p_memsz && p->p_memsz < ELF_ADDRESS_MAX && p->p_vaddr < ELF_ADDRESS_MAX &&
-	       p->p_vaddr + p->p_memsz < ELF_ADDRESS_MAX && p->p_vaddr % ELF_PAGE == p->p_offset % ELF_PAGE &&
-	       p->p_offset <= INT64_MAX - p->p_filesz;
+	       p->p_vaddr + p->p_memsz < ELF_ADDRESS_MAX &&
+	       (!p->p_filesz || (p->p_vaddr % ELF_PAGE == p->p_offset % ELF_PAGE &&
+				 p->p_offset <= INT64_MAX - p->p_filesz));
 }
 
 bool elf_touches(const Elf64_Phdr *headers, unsigned num, uint64_t low, uint64_t high)
@@ -49,7 +58,7 @@ static bool is_power(uint64_t number)
 
 const char *elf_measure(const Elf64_Phdr *headers, unsigned num, struct elf_extent *ret)
 {
-	*ret = (struct elf_extent){ .low = UINT64_MAX, .align = ELF_PAGE };
+	*ret = (struct elf_extent){ .low = UINT64_MAX, .first = UINT64_MAX, .align = ELF_PAGE };
 	for (unsigned i = 0; i < num; i++) {
 		const Elf64_Phdr *p = &headers[i];
 		uint64_t low = PAGE_OF(p->p_vaddr), high = PAGE_OF(p->p_vaddr + p->p_memsz + ELF_PAGE - 1);
@@ -60,21 +69,18 @@ const char *elf_measure(const Elf64_Phdr *headers, unsigned num, struct elf_exte
 			return "a segment that cannot be";
 		ret->low = low < ret->low ? low : ret->low;
 		ret->high = high > ret->high ? high : ret->high;
-		if (is_power(p->p_align) && p->p_align > ret->align)
+		if (ret->first == UINT64_MAX)
+			ret->first = low;
+		if (is_power(p->p_align) && p->p_align > ret->align && p->p_align <= ELF_ADDRESS_MAX / 4)
 			ret->align = p->p_align;
 	}
-	if (ret->align > ELF_ADDRESS_MAX / 4)
-		return "an alignment that cannot be";
-	return ret->low < ret->high ? NULL : "it has nothing to load";
+	if (ret->first == UINT64_MAX)
+		*ret = (struct elf_extent){ .align = ELF_PAGE };
+	return NULL;
 }
 
 bool elf_find_headers(const Elf64_Ehdr *elf, const Elf64_Phdr *headers, unsigned num, uint64_t *ret)
 {
-	for (unsigned i = 0; i < num; i++)
-		if (headers[i].p_type == PT_PHDR) {
-			*ret = headers[i].p_vaddr;
-			return true;
-		}
 	for (unsigned i = 0; i < num; i++) {
 		const Elf64_Phdr *p = &headers[i];
 

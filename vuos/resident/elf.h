@@ -20,11 +20,14 @@
 
 /* What a program takes of the address space. */
 struct elf_extent {
-	uint64_t low, high; /* whole pages */
+	uint64_t low, high; /* whole pages; nothing is to be loaded: both 0 */
+	uint64_t first;     /* the page of the first segment, which need not be the lowest */
 	uint64_t align;     /* a power of two, a page or more */
 };
 
-/* Whether LEN bytes are the begin of a 64-bit program for this processor, whose headers may be read. */
+/* Whether a head is one of this processor's, and says how many program headers there are. */
+bool elf_is_native(const Elf64_Ehdr *elf);
+/* Whether LEN bytes are the begin of a program for this processor, whose headers may be read. */
 bool elf_is_program(const void *bytes, size_t len);
 
 /* The first of the NUM headers that names the dynamic loader; NULL: there is none. */

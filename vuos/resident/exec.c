@@ -25,6 +25,7 @@
 #include "vuos/resident/identity.h"
 #include "vuos/resident/known.h"
 #include "vuos/resident/reserved.h"
+#include "vuos/resident/script.h"
 #include "vuos/resident/seccomp.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace.h"
@@ -164,46 +165,6 @@ static long make_state(struct context *c, const struct exec *e)
 
 /* --- scripts --------------------------------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static char *skip_blanks(char *at)
-{
-	while (is_blank(*at))
-		at++;
-	return at;
-}
-
-static char *skip_word(char *at)
-{
-	while (*at && !is_blank(*at))
-		at++;
-	return at;
-}
-
-/* The interpreter and its one argument (NULL: none) of the line in the head, which is cut. False: none. */
-static bool script_line(char *head, char **interpreter, char **argument)
-{
-	char *end = head, *at;
-	bool cut;
-
-	while (*end && *end != '\n')
-		end++;
-	cut = !*end && end == head + EXEC_HEAD; /* longer than the kernel reads */
-	while (end > head && is_blank(end[-1]))
-		end--;
-	*end = '\0';
-	*interpreter = skip_blanks(head + 2);
-	at = skip_word(*interpreter);
-	if (cut && !*at)
-		return false; /* a name is not cut; an argument is */
-	*argument = *at ? skip_blanks(at) : NULL;
-	*at = '\0';
-	return **interpreter != '\0';
-}
-
 static char *keep_text(struct exec *e, const char *text)
 {
 	char *kept = e->texts;
@@ -221,7 +182,9 @@ static void put_argument(struct exec *e, const char *text)
 /* The script becomes an argument of its interpreter. */
 static long use_interpreter(struct exec *e)
 {
+	struct context *c = context_here();
 	char *interpreter, *argument;
+	long r;
 
 	if (!script_line(e->head, &interpreter, &argument))
 		return -ENOEXEC;
@@ -236,8 +199,9 @@ static long use_interpreter(struct exec *e)
 	if (argument)
 		put_argument(e, keep_text(e, argument));
 	put_argument(e, interpreter);
-	e->path = interpreter;
-	return 0;
+	r = identity_path(c, AT_FDCWD, (uint64_t)interpreter);
+	e->path = keep_text(e, c->path);
+	return r == -ENOENT ? -EACCES /* the working directory */ : MIN(r, 0);
 }
 
 static void close_file(long *fd)

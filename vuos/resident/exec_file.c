@@ -169,10 +169,8 @@ long exec_open(const struct exec_name *name, char *own_name)
 
 long exec_read_head(long fd, char head[EXEC_HEAD + 1])
 {
-	long n = NATIVE(__NR_pread64, fd, head, EXEC_HEAD, 0);
-
-	head[MAX(n, 0)] = '\0';
-	return n;
+	memset(head, 0, EXEC_HEAD + 1);
+	return NATIVE(__NR_pread64, fd, head, EXEC_HEAD, 0);
 }
 
 /* The header that names the dynamic loader, which may be any. 1: there is one. */
@@ -206,25 +204,32 @@ static long find_loader(long fd, const Elf64_Ehdr *elf, const char *shown, Elf64
 /* The name of the dynamic loader; 1: there is one. */
 static long read_loader_name(long fd, const Elf64_Phdr *named, char name[ELF_NAME_MAX])
 {
+	long n;
+
 	if (named->p_filesz < 2 || named->p_filesz > ELF_NAME_MAX)
 		return -ENOEXEC;
-	if (NATIVE(__NR_pread64, fd, name, named->p_filesz, named->p_offset) != (long)named->p_filesz)
-		return -EIO;
+	n = NATIVE(__NR_pread64, fd, name, named->p_filesz, named->p_offset);
+	if (n != (long)named->p_filesz)
+		return n < 0 ? n : -EIO;
 	return elf_is_loader_name(name, named->p_filesz) ? 1 : -ENOEXEC;
 }
 
+/* Of what type it is shows only later. */
 static long open_loader(const char *name, long *ret)
 {
 	Elf64_Ehdr elf;
+	Elf64_Phdr unused;
 	long n;
 
+	if (!*name)
+		return -EACCES; /* the working directory */
 	*ret = exec_open(&(struct exec_name){ AT_FDCWD, name, 0 }, NULL);
 	if (*ret < 0)
 		return *ret;
 	n = NATIVE(__NR_pread64, *ret, &elf, sizeof(elf), 0);
 	if (n != (long)sizeof(elf))
 		return n < 0 ? n : -EIO;
-	return elf_is_program(&elf, sizeof(elf)) ? 0 : -ELIBBAD;
+	return elf_is_native(&elf) && find_loader(*ret, &elf, name, &unused) >= 0 ? 0 : -ELIBBAD;
 }
 
 /* Of 32 bits: shells would take it for a script without its first line. */

@@ -3,8 +3,9 @@
 #pragma once
 
 #include "vuos/resident/context.h"
+#include "vuos/resident/script.h"
 
-#define EXEC_HEAD 256 /* bytes of a file by which the kernel knows its kind */
+#define EXEC_HEAD SCRIPT_HEAD
 
 /* A file as execveat(2) is told. */
 struct exec_name {
@@ -19,7 +20,7 @@ struct exec_name {
  */
 long exec_open(const struct exec_name *name, char *own_name);
 
-/* The begin of the file at FD, with a NUL behind it. Its length. */
+/* The begin of the file at FD, filled up with zeros. Its length. */
 long exec_read_head(long fd, char head[EXEC_HEAD + 1]);
 
 /*

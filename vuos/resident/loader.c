@@ -10,6 +10,7 @@
 #include <linux/fcntl.h>
 #include <linux/stat.h>
 
+#include "vuos/resident/context.h"
 #include "vuos/resident/elf.h"
 #include "vuos/resident/memory.h"
 #include "vuos/resident/own_name.h"
@@ -18,6 +19,7 @@
 #define O_CLOEXEC_READ  (O_RDONLY | O_CLOEXEC)
 #define HEAD_SIZE       1024 /* most programs have all their headers there, and buffers cost faults */
 #define PLACE           0x555555554000ull /* of a program that may be anywhere, without randomization */
+#define ROOM            (ELF_ADDRESS_MAX - PLACE)
 #define PLACE_BITS      28                /* as mmap(2) has them by default */
 
 #define PROT_NONE       0
@@ -25,6 +27,7 @@
 #define PROT_EXEC       4
 #define PROT_READ_WRITE 3
 #define MAP_MEMORY      0x22
+#define MAP_FIXED       0x10
 #define MAP_RESERVE     0x4022   /* private, anonymous, no reservation of memory */
 #define MAP_AT          0x104022 /* the same, MAP_FIXED_NOREPLACE */
 #define MAP_FILE_FIXED  0x12
@@ -93,8 +96,15 @@ static long read_head(struct image *image)
 static long measure(struct image *image)
 {
 	const char *why = elf_measure(image->headers, image->num, &image->extent);
+	bool has_loader = !image->is_loader && elf_find_loader(image->headers, image->num);
 
-	if (!why && image->head.elf.e_entry >= ELF_ADDRESS_MAX)
+	/* Above the kernel's place for a program with a loader is no more room; nor below the first segment. */
+	if (!why && image->head.elf.e_type == ET_DYN &&
+	    (has_loader ? image->extent.high : image->extent.first) - image->extent.low > ROOM)
+		why = "there is no room in memory";
+	if (!why && !image->extent.high && !has_loader)
+		why = "it has nothing to load";
+	if (!why && !has_loader && image->head.elf.e_entry >= ELF_ADDRESS_MAX)
 		why = "it begins at no address";
 	return why ? refuse(image, why) : 0;
 }
@@ -121,7 +131,11 @@ static long reserve(struct image *image, uint64_t where)
 	long at = -ENOMEM;
 
 	if (image->head.elf.e_type == ET_EXEC) {
-		at = NATIVE(__NR_mmap, extent->low, len, PROT_NONE, MAP_AT, -1, 0);
+		/* A dynamic loader takes its place from whatever is there, but not from us. */
+		bool apart = extent->high <= RESIDENT_BASE || extent->low >= PAGE_UP(resident_end);
+
+		at = NATIVE(__NR_mmap, extent->low, len, PROT_NONE,
+			    image->is_loader && apart ? MAP_RESERVE | MAP_FIXED : MAP_AT, -1, 0);
 		if (at != (long)extent->low)
 			return refuse(image, "its place in memory is taken");
 		return 0;
@@ -160,8 +174,10 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 		    copy_out(file_end, zero_page, PAGE_UP(file_end) - file_end) < 0)
 			return refuse(image, "it is shorter than its headers say");
 	}
-	if (end > zeros && is_error(NATIVE(__NR_mmap, zeros, PAGE_UP(end) - zeros, protection(p),
-					   MAP_ZERO_FIXED, -1, 0)))
+	/* The kernel makes them as it makes a heap: they can always be written. */
+	if (end > zeros && is_error(NATIVE(__NR_mmap, zeros, PAGE_UP(end) - zeros,
+					   PROT_READ_WRITE | (protection(p) & PROT_EXEC), MAP_ZERO_FIXED, -1,
+					   0)))
 		return refuse(image, "memory for its variables cannot be mapped");
 	return 0;
 }
@@ -175,7 +191,7 @@ static long map_image(struct image *image, const char *path, long fd, uint64_t w
 	r = read_head(image);
 	if (r == 0)
 		r = measure(image);
-	if (r == 0)
+	if (r == 0 && image->extent.high)
 		r = reserve(image, where);
 	for (unsigned i = 0; r == 0 && i < image->num; i++)
 		if (image->headers[i].p_type == PT_LOAD)

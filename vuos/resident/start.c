@@ -62,16 +62,18 @@ static struct stack read_stack(uint64_t *sp)
 	return stack;
 }
 
-/* Takes our variable out. NULL: there is none. */
+/* Takes our variable out: the last of that name, as a program may have its own. NULL: there is none. */
 static const char *take_variable(struct stack *stack)
 {
-	uint64_t *at = stack->envp, *end = stack->auxv + stack->auxv_len;
+	uint64_t *at = stack->envp, *end = stack->auxv + stack->auxv_len, *ours = NULL;
 	const char *value;
 
-	while (*at && !text_begins((const char *)*at, EXEC_VARIABLE))
-		at++;
-	if (!*at)
+	for (uint64_t *each = at; *each; each++)
+		if (text_begins((const char *)*each, EXEC_VARIABLE))
+			ours = each;
+	if (!ours)
 		return NULL;
+	at = ours;
 	value = (const char *)*at + text_len(EXEC_VARIABLE);
 	memmove(at, at + 1, (size_t)(end - at - 1) * sizeof(*at));
 	stack->auxv--;

@@ -62,7 +62,7 @@ static int examine(const char *path, struct error *error)
 	if (memcmp(head, ELFMAG, SELFMAG) != 0)
 		return error_set(error, ENOEXEC,
 				 "%s: neither a program nor a script that names its interpreter", path);
-	if (head[EI_CLASS] != ELFCLASS64 || head[18] != EM_X86_64)
+	if (head[EI_CLASS] == ELFCLASS32 || head[18] != EM_X86_64)
 		return error_set(error, ENOEXEC,
 				 "%s: a program for another processor or of 32 bits: only x86-64 programs "
 				 "can run here", path);
