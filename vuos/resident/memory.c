@@ -38,6 +38,12 @@ static struct {
 	struct range range[RANGES_MAX];
 } code;
 
+/*
+ * The dynamic loader's. What it maps is a library; what others map may be bytes that they read: of another
+ * program, say, which they interpret.
+ */
+static struct range loader;
+
 /* --- code ------------------------------------------------------------------------------------ */
 
 /* With all signals blocked, so that no handler wants the lock that we have. */
@@ -67,6 +73,8 @@ void memory_add_code(uint64_t begin, uint64_t end, long fd, uint64_t offset, boo
 	uint64_t mask;
 
 	end = PAGE_UP(end);
+	if (library && !loader.end)
+		loader = (struct range){ .begin = begin, .end = end };
 	table_lock(&mask);
 	table_put(begin, end, &like);
 	table_unlock(mask);
@@ -178,7 +186,7 @@ long call_mmap(struct context *c, struct call *call)
 	if (!is_error(at) && !(flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE &&
 	    (CALL_ARG(call, 2) & (PROT_WRITE | PROT_EXEC)) == PROT_EXEC)
 		memory_add_code((uint64_t)at, (uint64_t)at + len, (int)CALL_ARG(call, 4), CALL_ARG(call, 5),
-				true);
+				loader.begin <= call->pc && call->pc < loader.end);
 	return at;
 }
 
