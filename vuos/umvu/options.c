@@ -109,6 +109,8 @@ static const struct option_row rows[] = {
 	  .help = "let the kernel refuse calls: as the filter of --trace" },
 	{ 0, "check", .kind = OPTION_FLAG, .offset = offsetof(struct settings, check),
 	  .help = "say what this machine allows, and run nothing" },
+	{ 0, "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, json),
+	  .help = "with --check: as JSON" },
 	{ 'h', "help", .kind = OPTION_HELP, .help = "print this help" },
 	{ 0, "version", .kind = OPTION_VERSION, .help = "print the version" },
 };

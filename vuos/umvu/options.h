@@ -21,7 +21,7 @@ struct settings {
 	unsigned patching;
 	struct trace_settings trace;
 	struct confine_settings confine;
-	bool check;
+	bool check, json;
 	const char *name; /* of the view */
 	unsigned orphans; /* enum orphans */
 };

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
 	if (first < 0)
 		return status;
 	if (s.check)
-		return check_machine();
+		return check_machine(s.json);
 	if (first >= argc)
 		return option_usage_error(&umvu_options, "which program is to be run?");
 	r = check_trap(&s, &error);
