@@ -27,6 +27,10 @@
 #endif
 #define OPEN_FLAGS     (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define HEADERS_CHUNK  16u
+#define STATFS_WORDS   15
+#define STATFS_FLAGS   10
+#define FLAG_NOSUID    2
+#define OVERFLOW_ID    65534u
 #define ANYONE_MAY_RUN 0010u /* of the group's bits: without, S_ISGID means something else */
 
 /* /proc/self/fd/FD */
@@ -103,14 +107,31 @@ static bool is_unreadable(const struct exec_name *name)
 	return (r == -ENOSYS ? may_execute(name) : r) == 0;
 }
 
-/* Set-user-ID and set-group-ID, where they would change anything. */
-static void note_privilege(const struct statx *status, const char *path)
+/* Whether the kernel gives privileges of files at all: not by all mounts, and not to everybody. */
+static bool gives_privilege(long fd)
 {
-	bool user = status->stx_mode & S_ISUID && status->stx_uid != (uint32_t)NATIVE(__NR_geteuid);
-	bool group = status->stx_mode & S_ISGID && status->stx_mode & ANYONE_MAY_RUN &&
-		     status->stx_gid != (uint32_t)NATIVE(__NR_getegid);
+	uint64_t status[STATFS_WORDS] = { 0 };
 
-	if (!user && !group)
+	if (NATIVE(__NR_fstatfs, fd, status) < 0 || status[STATFS_FLAGS] & FLAG_NOSUID)
+		return false;
+	/* With the filter as trap it is set in any case, by us. */
+	return process.trap != TRAP_DISPATCH || NATIVE(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
+}
+
+/* Whether a file's ID is another than OURS, and one that the user namespace has. */
+static bool is_other(uint32_t id, long ours)
+{
+	return id != (uint32_t)ours && id != OVERFLOW_ID;
+}
+
+/* Set-user-ID and set-group-ID, where they would change anything. */
+static void note_privilege(long fd, const struct statx *status, const char *path)
+{
+	bool user = status->stx_mode & S_ISUID && is_other(status->stx_uid, NATIVE(__NR_geteuid));
+	bool group = status->stx_mode & S_ISGID && status->stx_mode & ANYONE_MAY_RUN &&
+		     is_other(status->stx_gid, NATIVE(__NR_getegid));
+
+	if ((!user && !group) || !gives_privilege(fd))
 		return;
 	complain(path, ": runs without the privilege of its set-", user ? "user" : "group",
 		 "-ID bit, which only the kernel can give; if it needs that, run it outside of umvu", NULL);
@@ -163,7 +184,7 @@ long exec_open(const struct exec_name *name, char *own_name)
 		return r;
 	}
 	if (status.stx_mode & (S_ISUID | S_ISGID))
-		note_privilege(&status, name->path);
+		note_privilege(fd, &status, name->path);
 	return fd;
 }
 
