@@ -12,6 +12,7 @@
 #include <asm/ptrace.h>
 #include <linux/ptrace.h>
 
+#include "vuos/resident/calls.h"
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/signals.h"
 #include "vuos/resident/traced.h"
@@ -67,8 +68,22 @@ static void choose_signal(const struct tracee *t, int signo)
 	(void)tracee_write(t, TRACEE_FIELD(t, pending), &info, sizeof(info));
 }
 
-/* At a stop before or after a call, or in one: as if it was sent. */
+/*
+ * At a stop before or after a call: as if it was sent. A call that does not wait is made before the signal
+ * is seen; one that does ends at once.
+ */
 static void add_signal(struct tracee *t, const struct registers *real, int signo)
+{
+	uint64_t number = tracee_field(t, TRACEE_FIELD(t, call.number));
+
+	if (t->stop == STOP_ENTER && number < CALL_COUNT && !call_rows[number].waits) {
+		t->late = (uint8_t)signo;
+		return;
+	}
+	tracee_send(t, real, signo);
+}
+
+void tracee_send(struct tracee *t, const struct registers *real, int signo)
 {
 	const struct siginfo info = { .signo = signo, .code = SI_KERNEL };
 

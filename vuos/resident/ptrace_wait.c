@@ -126,8 +126,11 @@ static bool look_at_stop(struct seen *seen)
 	}
 	if (place == traced_enter)
 		return show(seen, STOP_ENTER, call_code(t));
-	if (place == traced_exit)
+	if (place == traced_exit) {
+		tracee_send(t, &seen->real, t->late);
+		t->late = 0;
 		return show(seen, STOP_EXIT, call_code(t));
+	}
 	if (place == traced_leave)
 		return step_out(seen, trap_leave);
 	if (place == traced_signal_leave)

@@ -33,6 +33,7 @@ struct tracee {
 	bool is_known;  /* is_foreign was found out */
 	bool is_fresh;  /* nobody has continued it yet */
 	uint8_t patching; /* of its process, before it was traced */
+	uint8_t late;     /* a signal that the tracer has sent at the stop before a call; 0: none */
 	int32_t status;   /* of the stop, as wait(2) says it */
 	uint32_t options;
 	uint32_t traced;  /* what was written to its context; 0: nothing yet */
@@ -90,3 +91,5 @@ bool tracee_stopped(int32_t tid, int32_t *status);
  * which are changed where it must not sleep any more.
  */
 bool tracee_note(struct tracee *t, const struct registers *real, const struct siginfo *info);
+/* The same for a signal of the tracer's own; 0: none. */
+void tracee_send(struct tracee *t, const struct registers *real, int signo);
