@@ -116,6 +116,40 @@ def test_gdb_unordered(lab, debuggee, name):
     assert words('dispatch') == words(None)
 
 
+# Runs a reader, waits till it has read once and sleeps in read(2), and attaches to it.
+ATTACH = """
+trap '' PIPE; mkfifo {fifo} {out}; {debuggee} reads <{fifo} >{out} & reader=$!
+exec 5>{fifo} 6<{out}; read word <&6
+until [ "$(cut -d' ' -f3 /proc/$reader/stat)" = S ]; do :; done
+{command} 2>&1
+echo more 2>&- >&5; exec 5>&-; cat <&6; wait $reader; echo status $?; rm {fifo} {out}
+"""
+ATTACHED = {
+    'gdb_backtrace': "gdb -nx -q -batch -ex 'set debuginfod enabled off' -p $reader -ex backtrace "
+                     "-ex 'print counter' -ex detach",
+    'gdb_call': "gdb -nx -q -batch -ex 'set debuginfod enabled off' -p $reader -ex 'print inner(4)' "
+                "-ex 'print $rax' -ex 'print $orig_rax' -ex detach",
+    'gdb_disassemble': "gdb -nx -q -batch -ex 'set debuginfod enabled off' -p $reader -ex 'x/6i $pc - 2' "
+                       "-ex detach",
+    'gdb_kill': "gdb -nx -q -batch -ex 'set debuginfod enabled off' -p $reader -ex kill",
+    'strace': 'timeout --preserve-status -s INT 0.5 strace -p $reader',
+}
+
+
+@pytest.mark.parametrize('options', ((), ('--patch=first',), ('--trap=filter',)), ids=' '.join)
+@pytest.mark.parametrize('name', ATTACHED)
+def test_attach(lab, debuggee, name, options):
+    """To a process that sleeps in a call, whose sites may be patched."""
+    def attach(inside):
+        script = ATTACH.format(debuggee=debuggee, command=ATTACHED[name], fifo=lab.path('fifo'),
+                               out=lab.path('out'))
+        done = lab.run([*inside, 'sh', '-c', script], timeout=LIMIT)
+        return plain(done.out + done.err)
+    bare = attach(())
+    assert 'status' in bare and len(bare.splitlines()) > 3
+    assert attach((SIDES['ours'].program('umvu'), *options)) == bare
+
+
 # --- strace ---------------------------------------------------------------------------------------
 
 MODES = ('calls', 'signals', 'execs', 'crashes')

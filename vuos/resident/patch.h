@@ -36,6 +36,13 @@ void patch_forget(uint64_t begin, uint64_t end);
 /* Memory is to be shared with a thread for the first time: what is cheap before that. */
 void patch_threads(void);
 
+/*
+ * The process of T, which is traced by this one, gets back what its jumps have replaced. Returns PC, but of one
+ * in a stub the place in the program.
+ */
+struct tracee;
+uint64_t patch_undo(const struct tracee *t, uint64_t pc);
+
 /* In a child that does not share memory. */
 void patch_forked(void);
 

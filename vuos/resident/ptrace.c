@@ -135,7 +135,7 @@ static int prepare(struct tracee *t, struct registers *real, uint8_t stop, int s
 		choose_signal(t, signo);
 		return 0;
 	default:
-		if (!t->is_fresh)
+		if (!t->is_born && !t->is_diverted)
 			begin_call_again(t, real);
 		return signo;
 	}
@@ -174,7 +174,7 @@ static long resume(const struct request *q)
 		tracee_release(t);
 	else
 		tracee_set_traced(t, tracee_wanted(t) & ~(uint32_t)(is_resident(real.rip) ? 0 : TRACED_STEP));
-	t->is_fresh = false;
+	t->is_fresh = t->is_born = t->is_diverted = false;
 	t->stop = STOP_NONE;
 	if (q->request == PTRACE_DETACH) {
 		r = NATIVE(__NR_ptrace, PTRACE_DETACH, t->tid, 0, signo);

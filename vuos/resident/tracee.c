@@ -216,6 +216,29 @@ static bool is_born_thread(const struct registers *real)
 	return is_born(real) && (real->rip == (uint64_t)clone_child || real->rip == (uint64_t)clone_fast_child);
 }
 
+/* The program as it was, and the thread in it; it may be in a call. */
+static void undo_patches(const struct tracee *t, const struct registers *real)
+{
+	struct registers r = *real;
+	uint64_t at, pc;
+	enum place place = registers_place(t, real, &at);
+
+	if (place == PLACE_LOST || (place != PLACE_PROGRAM && registers_load(t, place, at, &r) < 0))
+		return;
+	pc = patch_undo(t, r.rip);
+	if (place != PLACE_PROGRAM) {
+		(void)tracee_poke(t, TRACEE_FIELD(t, call.number), real->orig_rax);
+		(void)tracee_poke(t, TRACEE_FIELD(t, call.pc), pc);
+	}
+	if (pc == r.rip)
+		return;
+	r.rip = pc;
+	if (place == PLACE_PROGRAM)
+		(void)registers_set_real(t, &r);
+	else
+		(void)registers_store(t, place, at, &r);
+}
+
 void tracee_adopt(struct tracee *t, const struct registers *real)
 {
 	uint64_t context = is_born_thread(real) ? real->r12 : real->gs_base, self = 0;
@@ -225,8 +248,10 @@ void tracee_adopt(struct tracee *t, const struct registers *real)
 	if (tracee_peek(t, context, &self) < 0 || self != context)
 		return;
 	t->context = context;
-	tracee_set_traced(t, TRACED | (is_born(real) && !is_born_thread(real) ? TRACED_ADOPTED : 0));
+	t->is_born = t->is_fresh && is_born(real);
+	tracee_set_traced(t, TRACED | (t->is_born && !is_born_thread(real) ? TRACED_ADOPTED : 0));
 	t->patching = (uint8_t)swap_half(t, (const uint32_t *)&process.patching, PATCH_NEVER);
+	undo_patches(t, real);
 }
 
 void tracee_release(struct tracee *t)

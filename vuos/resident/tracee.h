@@ -32,6 +32,8 @@ struct tracee {
 	bool is_seized, is_foreign; /* foreign: not of a view, so it is as the kernel has it */
 	bool is_known;  /* is_foreign was found out */
 	bool is_fresh;  /* nobody has continued it yet */
+	bool is_born;   /* and it is behind the call that has made it */
+	bool is_diverted; /* its tracer wants it to leave a call, and to go on somewhere else */
 	uint8_t patching; /* of its process, before it was traced */
 	uint8_t late;     /* a signal that the tracer has sent at the stop before a call; 0: none */
 	int32_t status;   /* of the stop, as wait(2) says it */

@@ -120,6 +120,7 @@ static int reads(void)
 	char bytes[64];
 	ssize_t n;
 
+	(void)write(1, "ready\n", 6);
 	while ((n = read(0, bytes, sizeof(bytes))) > 0)
 		counter += (int)n;
 	printf("read %d\n", counter);

@@ -32,6 +32,7 @@
 #include "vuos/resident/known.h"
 #include "vuos/resident/lock.h"
 #include "vuos/resident/memory.h"
+#include "vuos/resident/tracee.h"
 
 #define SITES          2048
 #define CHAINS         512 /* a power of two */
@@ -510,4 +511,73 @@ void patch_forked(void)
 	lock_drop(&patches.lock);
 	patches.registered = false;
 	process.has_threads = false;
+}
+
+/* --- in a process that is traced by this one ------------------------------------------------------- */
+
+/* The bytes that a jump has replaced, over those in BYTES. */
+static void original(const struct tracee *t, const struct site *site, uint8_t bytes[JUMP_LEN])
+{
+	uint64_t behind = 0;
+
+	if (site->kind == DECODE_A) {
+		bytes[0] = 0xb8;
+		memcpy(bytes + 1, &site->number, sizeof(site->number));
+		return;
+	}
+	(void)tracee_peek(t, back_of(site), &behind);
+	bytes[0] = 0x0f;
+	bytes[1] = 0x05;
+	memcpy(bytes + SYSCALL_LEN, &behind, MIN((size_t)site->moved, (size_t)(JUMP_LEN - SYSCALL_LEN)));
+}
+
+/* Its other threads may run there: the breakpoint leads them on while the state is as it was. */
+static void undo(const struct tracee *t, const struct site *site)
+{
+	uint64_t at = jump_of(site), word;
+	uint8_t bytes[sizeof(word)];
+
+	if (tracee_peek(t, at, &word) < 0 || (uint8_t)word != OP_JUMP)
+		return;
+	memcpy(bytes, &word, sizeof(bytes));
+	bytes[0] = OP_BREAKPOINT;
+	memcpy(&word, bytes, sizeof(word));
+	(void)tracee_poke(t, at, word);
+	original(t, site, bytes);
+	memcpy(&word, bytes, sizeof(word));
+	(void)tracee_poke(t, at, (word & ~0xffull) | OP_BREAKPOINT);
+	(void)tracee_poke(t, at, word);
+}
+
+/* Where PC is in the program, if it is in the stub of SITE. */
+static uint64_t origin(const struct site *site, uint64_t pc)
+{
+	if (pc - site->stub >= STUB_SIZE || !site->stub)
+		return pc;
+	if (site->kind == DECODE_B && pc >= back_of(site))
+		return site->address + SYSCALL_LEN + (pc > back_of(site) ? site->moved : 0);
+	return site->address;
+}
+
+uint64_t patch_undo(const struct tracee *t, uint64_t pc)
+{
+	uint64_t count = tracee_field(t, (uint64_t)&patches.num_sites & ~7ull);
+	struct site site;
+
+	if ((uint64_t)&patches.num_sites & 4)
+		count >>= 32;
+	count = MIN(count & UINT32_MAX, SITES);
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = (uint64_t)&patches.sites[i];
+
+		if (tracee_read(t, at, &site, sizeof(site)) < 0)
+			break;
+		pc = origin(&site, pc);
+		if (site.state != SITE_PATCHED)
+			continue;
+		undo(t, &site);
+		site.state = SITE_HOPELESS;
+		(void)tracee_write(t, at, &site, sizeof(site));
+	}
+	return pc;
 }

@@ -134,7 +134,7 @@ static void show_call(const struct tracee *t, const struct registers *real, stru
 		return;
 	}
 	r->orig_rax = r->rax && r->rax < 1024 ? r->rax : real->orig_rax;
-	r->rax = t->is_fresh ? 0 : real->rax;
+	r->rax = t->is_born ? 0 : real->rax;
 }
 
 static long show_real(const struct tracee *t, struct registers *r)
@@ -146,7 +146,12 @@ static long show_real(const struct tracee *t, struct registers *r)
 
 	if (place == PLACE_FRAME || place == PLACE_FAST) {
 		error = registers_load(t, place, at, r);
-		show_call(t, &real, r);
+		if (!t->is_diverted)
+			show_call(t, &real, r);
+	}
+	if (t->is_diverted) {
+		r->orig_rax = NONE;
+		r->rip -= SYSCALL_LEN;
 	}
 	return error;
 }
@@ -198,7 +203,7 @@ long registers_shown(const struct tracee *t, struct registers *ret)
 
 /* --- as it wants them ------------------------------------------------------------------------------- */
 
-static long set_real_stop(const struct tracee *t, const struct registers *real, struct registers *r)
+static long set_real_stop(struct tracee *t, const struct registers *real, struct registers *r)
 {
 	struct registers shown = *real, new = *real;
 	uint64_t at;
@@ -209,7 +214,9 @@ static long set_real_stop(const struct tracee *t, const struct registers *real, 
 		return registers_set_real(t, r);
 	if (error < 0)
 		return error;
-	if ((int64_t)real->orig_rax < 0)
+	if (t->is_diverted)
+		r->rip += SYSCALL_LEN;
+	if (t->is_diverted || (int64_t)real->orig_rax < 0)
 		return registers_store(t, place, at, r);
 	new.rax = r->rax;
 	if (r->rip != shown.rip && is_restart(real->rax)) {
@@ -217,7 +224,8 @@ static long set_real_stop(const struct tracee *t, const struct registers *real, 
 		new.rip = (uint64_t)native_abort;
 		new.orig_rax = NONE;
 		r->rip += SYSCALL_LEN;
-	} else if (!t->is_fresh) {
+		t->is_diverted = true;
+	} else if (!t->is_born) {
 		r->rax = shown.orig_rax; /* the frame has the number till the call is done */
 	}
 	error = registers_store(t, place, at, r);
