@@ -23,7 +23,8 @@ LIMIT = 5       # seconds, times the patience of lab.run
 
 # What differs between any two runs.
 VARYING = ((r'0x[0-9a-f]+', '0x'), (r'\b\d{3,12}\b', 'N'),
-           (r'"(\\x[0-9a-f]{2}|[^"])*", 8, GRND', '"", 8, GRND'), (r'si_[us]time=\d+', ''), (r'\d+\.\d+', 'T'), (r'  +', ' '))
+           (r'"(\\x[0-9a-f]{2}|[^"])*", 8, GRND', '"", 8, GRND'),
+           (r'si_[us]time=\d+', ''), (r'\d+\.\d+', 'T'), (r'  +', ' '))
 
 
 @pytest.fixture(scope='module')
