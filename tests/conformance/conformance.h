@@ -50,6 +50,9 @@ void say_result(const char *label, long result);
 		say_result(label, (long)(expression)); \
 	} while (0)
 
+/* The status of a case that cannot be run here. */
+enum { STATUS_SKIPPED = 77 };
+
 /* Something that the test itself needs, not what is tested. */
 void need_true(bool fine, const char *what);
 #define NEED(expression) need_true(expression, #expression)

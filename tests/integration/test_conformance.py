@@ -23,6 +23,7 @@ PROGRAM = BUILD / 'tests/conformance/conformance'
 LIMIT = 8           # seconds, times PATIENCE
 LIMIT_KNOWN = 1     # second: some of the known ones hang
 SKIPPED = 77
+NEEDS = 'needs root, or protection keys'
 
 # Why, and the cases.
 _KNOWN = {
@@ -80,7 +81,7 @@ def test_bare(name):
     """The case expects what the kernel does."""
     status, output = bare(name)
     if status == SKIPPED:
-        pytest.skip('needs root')
+        pytest.skip(NEEDS)
     assert status == 0, output
 
 
@@ -89,7 +90,7 @@ def test_bare(name):
 def test_umvu(name, way):
     """The same, to the letter, in a process whose calls pass through umvu."""
     if bare(name)[0] == SKIPPED:
-        pytest.skip('needs root')
+        pytest.skip(NEEDS)
     known = KNOWN.get(name)
     observed = run_case(name, way, LIMIT_KNOWN if known else LIMIT * PATIENCE)
     if not known:

@@ -170,6 +170,7 @@ enum {
 	WATCH_TRACE = 1,
 	WATCH_SECCOMP = 2, /* some thread has filters of its own */
 	WATCH_SIGNALFD = 4, /* some descriptor tells of OURS (signals.h) */
+	WATCH_KEYS = 8,     /* some memory may have a protection key (keys.h) */
 };
 
 struct process {

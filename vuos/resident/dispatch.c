@@ -10,6 +10,7 @@
 #include <linux/audit.h>
 #include <linux/prctl.h>
 
+#include "vuos/resident/arch/x86_64/keys.h"
 #include "vuos/resident/calls.h"
 #include "vuos/resident/held.h"
 #include "vuos/resident/patch.h"
@@ -131,6 +132,8 @@ bool trap_handle(struct frame *f)
 		signal_handle(f);
 		return false;
 	}
+	if (process.watch & WATCH_KEYS)
+		keys_enter(f);
 	if (f->info.architecture != AUDIT_ARCH_X86_64)
 		return foreign_handle(c, f);
 	if (f->uc.rip == (uint64_t)trap_call_end) {

@@ -23,6 +23,7 @@
  */
 #include "vuos/resident/signals.h"
 
+#include "vuos/resident/arch/x86_64/keys.h"
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/held.h"
 #include "vuos/resident/patch.h"
@@ -274,6 +275,8 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 	uint64_t sp;
 
 	patch_canonical(f);
+	if (process.watch & WATCH_KEYS)
+		keys_enter(f);
 	if (taken.handler == (uint64_t)SIG_IGN && info->code <= 0) {
 		f->uc.mask = mask;
 		return;
@@ -293,6 +296,8 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 			deliver_bad_frame(f, mask);
 		return;
 	}
+	if (process.watch & WATCH_KEYS)
+		keys_handler(f);
 	f->uc.rsp = sp;
 	f->uc.rip = taken.handler;
 	f->uc.rdi = (uint64_t)signo;
