@@ -504,6 +504,22 @@ CASE(alternate_stack_in_context, "[sp=1 size=65536 flags=0] [sp=1 size=65536 fla
 	NEED(raise(SIGUSR1) == 0);
 }
 
+/* Flags as they were given; what changes nothing is never wrong. */
+CASE(alternate_stack_of_none, "same=0 [sp=0 size=0 flags=0] [sp=0 size=0 flags=0] none=0 zeros=ENOMEM same=0 "
+			      "[sp=0 size=0 flags=2] [sp=0 size=0 flags=2]")
+{
+	stack_t zeros = { 0 }, none = { .ss_flags = SS_DISABLE };
+
+	handle_info(SIGUSR1, tell_context, SA_ONSTACK);
+	handle_info(SIGUSR2, tell_context, SA_ONSTACK);
+	TRY("same", sigaltstack(&zeros, NULL));
+	NEED(raise(SIGUSR1) == 0);
+	TRY("none", sigaltstack(&none, NULL));
+	TRY("zeros", sigaltstack(&zeros, NULL));
+	TRY("same", sigaltstack(&none, NULL));
+	NEED(raise(SIGUSR1) == 0);
+}
+
 static void nest_on_stack(int signo)
 {
 	uintptr_t sp = handler_sp;

@@ -225,3 +225,19 @@ def test_freestanding_object():
             kinds.add(matched[1])
     assert not tables
     assert code <= {'R_X86_64_PC32'}        # tables of jumps, done with when linked
+
+
+def test_every_call_has_a_case():
+    """A row that says `native` or `handled` has a case: those that are swept, and those that others name."""
+    folder = ROOT / 'tests' / 'conformance'
+    swept = re.findall(r'^\{ "\w+", "(\w+)"', (BUILD / 'tests/conformance/sweep_calls.h').read_text(), re.M)
+    text = '\n'.join(path.read_text() for path in folder.glob('*.c') if path.name != 'sweep.c')
+    listed = json.loads((MADE / 'calls.json').read_text())
+    assert len(swept) > 300
+    assert not [call['name'] for call in listed if call['level'] in ('native', 'handled')
+                and call['name'] not in swept
+                and not re.search(rf'\b(SYS_{call["name"]}\b|{call["name"]} ?[(,]|CALL\({call["name"]}\b)',
+                                  text)]
+    # What we do something for has been made with what it is for. (The newest have no name in the headers.)
+    assert not [call['name'] for call in listed if call['level'] == 'handled' and call['number'] < 460
+                and not re.search(rf'\b(SYS_)?{call["name"]}\b', text)]

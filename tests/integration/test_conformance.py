@@ -7,6 +7,7 @@ to fail, so that the entry goes when it is mended.
 """
 
 import functools
+import json
 import os
 import platform
 import subprocess
@@ -24,6 +25,10 @@ LIMIT = 8           # seconds, times PATIENCE
 LIMIT_KNOWN = 1     # second: some of the known ones hang
 SKIPPED = 77
 NEEDS = 'needs root, or protection keys'
+# The trap, and when call sites are patched, if not as usual. VS_MODES=all: the other two as well.
+MODES = ['dispatch', 'filter', 'dispatch first', 'filter never']
+if os.environ.get('VS_MODES') == 'all':
+    MODES += ['dispatch never', 'filter first']
 
 # Why, and the cases.
 _KNOWN = {
@@ -45,11 +50,14 @@ def case_names():
 NAMES = case_names()
 
 
-def run_case(name, way, limit):
-    """(status, output) of a case; way: bare, or the --trap of umvu. Status None: it did not end."""
-    command = [] if way == 'bare' else [SIDES['ours'].program('umvu'), f'--trap={way}']
+def run_case(name, way, limit, more=()):
+    """(status, output) of a case; way: bare, or one of MODES. Status None: it did not end. MORE: options."""
+    trap, _, patch = way.partition(' ')
+    command = [SIDES['ours'].program('umvu'), f'--trap={trap}', f'--patch={patch or "normal"}', *more, PROGRAM,
+               name]
+    command = [PROGRAM, name] if way == 'bare' else command
     with tempfile.TemporaryDirectory(prefix='vs', dir=os.environ.get('VS_TMP', '/tmp')) as directory, \
-            subprocess.Popen([*command, PROGRAM, name], cwd=directory, env=clean_env(directory),
+            subprocess.Popen(command, cwd=directory, env=clean_env(directory),
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, start_new_session=True) as child:
         try:
@@ -85,15 +93,27 @@ def test_bare(name):
     assert status == 0, output
 
 
-@pytest.mark.parametrize('way', ['dispatch', 'filter'])
+@pytest.mark.parametrize('way', MODES)
 @pytest.mark.parametrize('name', NAMES)
 def test_umvu(name, way):
     """The same, to the letter, in a process whose calls pass through umvu."""
     if bare(name)[0] == SKIPPED:
         pytest.skip(NEEDS)
     known = KNOWN.get(name)
+    if known and ' ' in way:
+        pytest.skip('known: it is tried with the usual patching only')
     observed = run_case(name, way, LIMIT_KNOWN if known else LIMIT * PATIENCE)
     if not known:
         assert observed == bare(name)
     elif observed == bare(name):
         pytest.fail(f'passes now: take it out of KNOWN ({known})')
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('sweep_')])
+def test_traced(name, tmp_path):
+    """What is wrong with arguments does not mislead the trace, nor the trace the program."""
+    file = tmp_path / 'trace'
+    options = ['--trace', '--trace-format=json', f'--trace-output={file}']
+    assert run_case(name, 'dispatch', LIMIT * PATIENCE, options) == bare(name)
+    lines = file.read_text(encoding='utf-8', errors='surrogateescape').splitlines()
+    assert len(lines) > 100 and all(json.loads(line) for line in lines)

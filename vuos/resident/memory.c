@@ -147,10 +147,12 @@ void memory_forked(void)
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
-/* The program's heap may begin right behind our data. */
+/* The program's heap may begin right behind our data. What goes round the end of addresses is nowhere. */
 static bool is_ours(uint64_t address, uint64_t len)
 {
-	return address < PAGE_UP(resident_end) && address + len > RESIDENT_BASE && len;
+	uint64_t end = address + PAGE_UP(len);
+
+	return address < PAGE_UP(resident_end) && end > RESIDENT_BASE && end > address;
 }
 
 long call_range(struct context *c, struct call *call)

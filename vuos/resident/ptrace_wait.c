@@ -401,8 +401,8 @@ long call_waitid(struct context *c, struct call *call)
 	} while (r == 0 && hides(&info));
 	if (r == 0 && info.signo && info.code < CODE_TRAPPED && !(options & WNOWAIT))
 		tracee_drop(info.pid);
-	/* As the kernel, not what is between. */
-	if (r == 0 && info_at && (copy_out(info_at, &info, 3 * sizeof(int32_t)) < 0 ||
+	/* As the kernel, not what is between; and when it fails, too. */
+	if (r != CALL_RESTART && info_at && (copy_out(info_at, &info, 3 * sizeof(int32_t)) < 0 ||
 				  copy_out(info_at + 16, &info.pid, 3 * sizeof(int32_t)) < 0))
 		return -EFAULT;
 	return r;

@@ -40,7 +40,6 @@
 #define TRAP_TRACE   2 /* siginfo.code of a single step */
 #define KEPT_FLAGS   (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)
 #define SS_ONSTACK   1
-#define SS_DISABLE   2
 #define SS_AUTODISARM 0x80000000u
 #define MIN_STACK    2048
 
@@ -201,25 +200,20 @@ static void deliver_bad_frame(struct frame *f, uint64_t mask)
 
 static bool is_on(const struct altstack *stack, uint64_t sp)
 {
-	return stack->size && sp > stack->sp && sp - stack->sp <= stack->size;
+	bool is_used = stack->size && !(stack->flags & (int32_t)SS_AUTODISARM);
+
+	return is_used && sp > stack->sp && sp - stack->sp <= stack->size;
 }
 
-/* The program's alternate stack as a frame has it. */
-static struct altstack altstack_kept(const struct context *c)
+/* The alternate stack as sigaltstack(2) says it, to a program at SP. (A frame has it as it was set.) */
+static struct altstack altstack_seen(const struct context *c, uint64_t sp)
 {
 	struct altstack stack = c->alternate;
 
+	stack.flags &= (int32_t)SS_AUTODISARM;
 	if (!stack.size)
-		stack.flags = SS_DISABLE;
-	return stack;
-}
-
-/* And as sigaltstack(2) says it, to a program at SP. */
-static struct altstack altstack_seen(const struct context *c, uint64_t sp)
-{
-	struct altstack stack = altstack_kept(c);
-
-	if (is_on(&stack, sp))
+		stack.flags |= SS_DISABLE;
+	else if (is_on(&stack, sp))
 		stack.flags |= SS_ONSTACK;
 	return stack;
 }
@@ -262,7 +256,7 @@ static long put_frame(const struct context *c, const struct frame *f, const stru
 	frame.restorer = action->restorer;
 	frame.uc.fpstate = fp;
 	frame.uc.mask = (mask & ALL_BUT_OURS) | c->blocked;
-	frame.uc.stack = altstack_kept(c);
+	frame.uc.stack = c->alternate;
 	frame.info = *info;
 	return copy_out(*ret_sp, &frame, sizeof(frame));
 }
@@ -316,7 +310,7 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 	c->blocked |= mask & OURS;
 	f->uc.mask = mask & ALL_BUT_OURS & ~UNBLOCKABLE;
 	if (c->alternate.flags & (int32_t)SS_AUTODISARM)
-		c->alternate = (struct altstack){ 0 };
+		c->alternate = (struct altstack){ .flags = SS_DISABLE };
 	if (!(taken.flags & SA_RESETHAND))
 		return;
 	action->handler = 0;
@@ -739,14 +733,11 @@ static long altstack_set(struct context *c, const struct altstack *new, bool on)
 		return -EPERM;
 	if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE)
 		return -EINVAL;
-	if (mode == SS_DISABLE) {
-		c->alternate = (struct altstack){ 0 };
+	if (new->sp == c->alternate.sp && new->size == c->alternate.size && new->flags == c->alternate.flags)
 		return 0;
-	}
-	if (new->size < MIN_STACK)
+	if (mode != SS_DISABLE && new->size < MIN_STACK)
 		return -ENOMEM;
-	c->alternate = *new;
-	c->alternate.flags &= (int32_t)SS_AUTODISARM;
+	c->alternate = mode == SS_DISABLE ? (struct altstack){ .flags = new->flags } : *new;
 	return 0;
 }
 

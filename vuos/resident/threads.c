@@ -66,8 +66,7 @@ static void context_inherit(struct context *c, const struct context *parent, uin
 			signals_clear(c, false); /* the kernel's side follows when a signal comes */
 	}
 	c->is_vfork_child = flags & CLONE_VFORK;
-	if (c->is_vfork_child)
-		c->alternate = parent->alternate;
+	c->alternate = c->is_vfork_child ? parent->alternate : (struct altstack){ .flags = SS_DISABLE };
 }
 
 /* A copy of F, extended state and all, on top of the child's stack of the resident's. */

@@ -13,6 +13,8 @@ struct altstack {
 	uint64_t size;
 };
 
+#define SS_DISABLE 2 /* flags: there is none */
+
 struct frame_context {
 	uint64_t flags, link;
 	struct altstack stack;
