@@ -247,7 +247,7 @@ static void exec_inside(void)
 CASE_AS_ROOT(clone3_exec_in_namespaces, "end=exit:5 tid=7 chosen=exit:0")
 {
 	pid_t tids[] = { 1, 0 };
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	say_child("end", (struct clone_args){ .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUSER },

@@ -129,7 +129,7 @@ static void serve(int fd, const char *resident, FILE *output)
 
 int main(int argc, char **argv)
 {
-	int tell[2], number, status;
+	int tell[2], number = -1, status = 0;
 	FILE *output;
 	pid_t pid;
 

@@ -113,7 +113,7 @@ static void make_call(const struct row *row, const long a[ARGUMENTS])
 static const char *outcome(const struct row *row, const long arguments[ARGUMENTS])
 {
 	static char text[32];
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	*scene.error = ENDED;
