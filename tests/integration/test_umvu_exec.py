@@ -223,6 +223,21 @@ def test_again(lab, same, how):
     assert len(same([*command, shutil.which('dash'), how, '-c', script], cwd=lab.dir).out) > 64
 
 
+def test_file_that_goes(lab, same):
+    """/proc/PID/exe is the file that runs, when it has another name, none, or another file has its name."""
+    script = """
+cp "$(command -v dash)" one
+cat >script <<'END'
+look() { readlink /proc/self/exe | sed "s:.*/::"; readlink /proc/$$/exe | sed "s:.*/::"; cksum </proc/$$/exe; }
+look; mv one two; look; echo other >one; look; rm two; look
+/proc/$$/exe -c 'echo again; readlink /proc/$$/exe | sed "s:.*/::"'
+END
+./one script
+rm -f one two"""
+    done = same(['/bin/sh', '-c', script], cwd=lab.dir)
+    assert 'two (deleted)' in done.out and 'again' in done.out
+
+
 def test_name_in_auxiliary_vector(same, lab):
     """The dynamic loader tells the name that was given, of a program and of a script."""
     lab.write('script', '#!/bin/true\n', 0o755)

@@ -85,7 +85,7 @@ enum reserved {
 	RESERVED_LOG,      /* for messages that are nobody's answer */
 	RESERVED_TRACE,    /* the trace's file, or the directory of its files */
 	RESERVED_BOARD,    /* trace_board.h */
-	RESERVED_PROGRAM,  /* of this process only: its file, which has no name */
+	RESERVED_PROGRAM,  /* of this process only: its file */
 	RESERVED_ROOM = 8, /* numbers that are kept for them */
 };
 

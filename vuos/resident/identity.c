@@ -5,9 +5,12 @@
  *
  * The link has many names (/proc/self/./exe, thread-self, task/TID, "exe" beside a descriptor or in the
  * working directory, another mount of proc), but all end in "exe", so no other path costs more than a look
- * at its end. The usual names of our own are known as they are; of all others the directory is opened, and
- * if it is a process's whose executable is the resident, the program is what lies where the process says
- * that its code begins (the resident has told the kernel: start.c).
+ * at its end. The usual names of our own are known as they are; of all others the directory is opened, to
+ * see whether it is a process's whose executable is the resident. Each process has its program's file open as
+ * a reserved descriptor: so "exe" becomes "fd/N", which for the kernel is the same kind of link.
+ *
+ * Where there are no reserved descriptors, the program is what the process was started with, and another's
+ * is what lies where that says that its code begins (the resident has told the kernel: start.c).
  *
  * A symbolic link of another name that leads to such a link is not seen by calls that follow it.
  */
@@ -26,6 +29,7 @@
 #define STAT_START_CODE  26 /* which of the words in /proc/PID/stat */
 #define STAT_FIRST       3  /* the first behind the command's name, which may have blanks */
 #define CHUNK            4096
+#define DESCRIPTOR_NAME_MAX (int)sizeof("fd/2147483647")
 
 static const char link_name[] = "exe";
 
@@ -189,52 +193,65 @@ static char *link_in(char *path, long len)
 	return len == name || at[-1] == '/' ? at : NULL;
 }
 
-/* How a call reaches our own program: a file without a name by a descriptor that the loader has kept. */
-static void put_own(struct context *c)
+/* The link's NAME in the path becomes that of the program's descriptor. False: there is no such. */
+static bool name_descriptor(struct context *c, char *name)
 {
 	long kept = reserved_get(RESERVED_PROGRAM);
 
-	if (kept >= 0)
-		(void)text_put_number(text_put(c->path, "/proc/self/fd/"), (uint64_t)kept, 10);
-	else
-		(void)text_put(c->path, process.program);
+	if (kept < 0 || name + DESCRIPTOR_NAME_MAX > c->path + sizeof(c->path))
+		return false;
+	(void)text_put_number(text_put(name, "fd/"), (uint64_t)kept, 10);
+	return true;
 }
 
-/*
- * If the path of LEN bytes in the context is the link of a process in the view, it becomes the path of what
- * that executes; READ: what the link says.
- */
-static bool replace(struct context *c, long directory, long len, bool read)
+/* Another process may be between exec and its begin, or of a view without reserved descriptors. */
+static bool replace_other(struct context *c, long directory, char *name)
 {
-	char *name = link_in(c->path, len);
+	char descriptor[DESCRIPTOR_NAME_MAX];
+	struct statx status;
+	bool found = false;
 	long fd;
-	bool found;
 
-	if (!name)
-		return false;
-	if (is_own_exe(c->path)) {
-		if (read)
-			(void)text_put(c->path, process.program);
-		else
-			put_own(c);
-		return true;
-	}
 	*name = '\0';
 	fd = NATIVE(__NR_openat, directory, c->path[0] ? c->path : ".", DIRECTORY_FLAGS, 0);
 	*name = link_name[0];
 	if (fd < 0)
 		return false;
-	found = is_of_proc(fd) && is_in_view(fd) && program_of(fd, c->path);
+	if (is_of_proc(fd) && is_in_view(fd)) {
+		if (name_descriptor(c, name)) {
+			(void)text_put(descriptor, name);
+			found = NATIVE(__NR_statx, fd, descriptor, 0, STATX_INO, &status) == 0;
+		}
+		if (!found)
+			found = program_of(fd, c->path);
+	}
 	(void)NATIVE(__NR_close, fd);
 	return found;
 }
 
+/*
+ * If the path of LEN bytes in the context, beside DIRECTORY, is the link of a process in the view, it becomes
+ * a path of what that executes.
+ */
+static bool replace(struct context *c, long directory, long len)
+{
+	char *name = link_in(c->path, len);
+
+	if (!name)
+		return false;
+	if (!is_own_exe(c->path))
+		return replace_other(c, directory, name);
+	if (!name_descriptor(c, name))
+		(void)text_put(c->path, process.program);
+	return true;
+}
+
 /* The same for the path that is at AT in the program. */
-static bool replace_at(struct context *c, long directory, uint64_t at, bool read)
+static bool replace_at(struct context *c, long directory, uint64_t at)
 {
 	long len = copy_string(c->path, (const char *)at, sizeof(c->path));
 
-	return len > 0 && replace(c, directory, len, read);
+	return len > 0 && replace(c, directory, len);
 }
 
 long identity_path(struct context *c, int directory, uint64_t at)
@@ -243,7 +260,7 @@ long identity_path(struct context *c, int directory, uint64_t at)
 
 	if (len == 0)
 		return -ENOENT;
-	return len > 0 && replace(c, directory, len, false) ? (long)text_len(c->path) : len;
+	return len > 0 && replace(c, directory, len) ? (long)text_len(c->path) : len;
 }
 
 /* --- the calls ------------------------------------------------------------------------------------- */
@@ -284,33 +301,36 @@ long call_path(struct context *c, struct call *call)
 	const struct call_row *row = &call_rows[call->raw[0]];
 	const struct call_path *path = &call_paths[row->first_path];
 
-	if (follows(call, row, path) &&
-	    replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument), false))
+	if (follows(call, row, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument)))
 		CALL_ARG(call, path->argument) = (uint64_t)c->path;
 	return native_call(call->raw);
 }
 
-/* The path in the context into the program's buffer. */
-static long say_path(const struct context *c, uint64_t buffer, int32_t size)
+/* What the link was replaced by, which may be a link itself, into the program's buffer. */
+static long say_path(struct context *c, int directory, uint64_t buffer, int32_t size)
 {
-	size_t len = text_len(c->path);
+	char text[PATH_MAX];
+	long n = NATIVE(__NR_readlinkat, directory, c->path, text, sizeof(text));
+	size_t len = n > 0 ? (size_t)n : text_len(c->path);
 
 	if (size <= 0)
 		return -EINVAL;
 	len = MIN(len, (size_t)size);
-	return copy_out(buffer, c->path, len) < 0 ? -EFAULT : (long)len;
+	return copy_out(buffer, n > 0 ? text : c->path, len) < 0 ? -EFAULT : (long)len;
 }
 
 long call_readlink(struct context *c, struct call *call)
 {
-	if (replace_at(c, AT_FDCWD, CALL_ARG(call, 0), true))
-		return say_path(c, CALL_ARG(call, 1), (int32_t)CALL_ARG(call, 2));
+	if (replace_at(c, AT_FDCWD, CALL_ARG(call, 0)))
+		return say_path(c, AT_FDCWD, CALL_ARG(call, 1), (int32_t)CALL_ARG(call, 2));
 	return native_call(call->raw);
 }
 
 long call_readlinkat(struct context *c, struct call *call)
 {
-	if (replace_at(c, (int)CALL_ARG(call, 0), CALL_ARG(call, 1), true))
-		return say_path(c, CALL_ARG(call, 2), (int32_t)CALL_ARG(call, 3));
+	int directory = (int)CALL_ARG(call, 0);
+
+	if (replace_at(c, directory, CALL_ARG(call, 1)))
+		return say_path(c, directory, CALL_ARG(call, 2), (int32_t)CALL_ARG(call, 3));
 	return native_call(call->raw);
 }

@@ -8,7 +8,6 @@
 #include "vuos/resident/loader.h"
 
 #include <linux/fcntl.h>
-#include <linux/stat.h>
 
 #include "vuos/resident/context.h"
 #include "vuos/resident/elf.h"
@@ -220,16 +219,10 @@ static void describe(const struct image *image, struct loaded *ret)
 	ret->end = image->bias + image->extent.high;
 }
 
-/*
- * A file that is not in any directory any more, or never was, as those of memory: its descriptor is kept,
- * for /proc/self/exe.
- */
-static void keep_nameless(struct image *image)
+/* For /proc/self/exe, which is the file, whatever its name means by then. */
+static void keep_program(struct image *image)
 {
-	struct statx status;
-
-	if (NATIVE(__NR_statx, image->fd, "", AT_EMPTY_PATH, STATX_NLINK, &status) == 0 && !status.stx_nlink &&
-	    reserved_add(RESERVED_PROGRAM, (int)image->fd) == 0)
+	if (reserved_add(RESERVED_PROGRAM, (int)image->fd) == 0)
 		image->fd = -1;
 }
 
@@ -280,8 +273,8 @@ long load_program(const struct load *load, struct loaded *ret, char *name)
 	}
 	if (loader)
 		r = map_loader(&program, loader, load->loader, ret);
-	if (r == 0 && name)
-		keep_nameless(&program);
+	if (r == 0)
+		keep_program(&program);
 	done_with(&program);
 	return r;
 }
