@@ -85,6 +85,7 @@ struct context {
 	bool is_listed;
 	struct trace_line *trace_line; /* of an exec under way, up to its result */
 	int64_t exec_begin;            /* of that, for the trace; 0: nobody asks */
+	uint32_t trace_thread;         /* the thread's number, for the trace; 0: not known yet */
 	/*
 	 * From here on what is written before it is read: a context that is used again is cleared up to
 	 * here only.

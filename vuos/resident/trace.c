@@ -242,5 +242,6 @@ void trace_default(const struct siginfo *info)
 
 void trace_forked(void)
 {
+	context_here()->trace_thread = 0;
 	trace_out_forked();
 }

@@ -164,6 +164,16 @@ static void add_times(struct trace_line *line)
 		add_relative(line);
 }
 
+/* The thread's number, which the kernel is asked for once. */
+static uint64_t thread_number(void)
+{
+	struct context *c = context_here();
+
+	if (!c->trace_thread)
+		c->trace_thread = (uint32_t)NATIVE(__NR_gettid);
+	return c->trace_thread;
+}
+
 void trace_line_begin(struct trace_line *line, bool fixed)
 {
 	line->text = line->own;
@@ -173,7 +183,7 @@ void trace_line_begin(struct trace_line *line, bool fixed)
 	line->is_fixed = fixed;
 	if (trace_is(TRACE_JSON))
 		trace_line_text(line, "{\"thread\":");
-	trace_line_number(line, (uint64_t)NATIVE(__NR_gettid));
+	trace_line_number(line, thread_number());
 	if (!trace_is(TRACE_JSON))
 		trace_line_text(line, " ");
 	if (trace_is(TRACE_TIMES & ~TRACE_DURATION))

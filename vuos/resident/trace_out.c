@@ -13,7 +13,6 @@
  */
 #include "vuos/resident/lock.h"
 #include "vuos/resident/reserved.h"
-#include "vuos/resident/signals.h"
 #include "vuos/resident/trace_internal.h"
 
 #define LOCK_TRIES   100000
@@ -131,10 +130,10 @@ static void write_all(long fd, const char *text, size_t len)
 	while (len) {
 		long n = NATIVE(__NR_write, fd, text, len);
 
-		if (n <= 0)
+		if (n <= 0 && n != -EINTR)
 			return;
-		text += n;
-		len -= (size_t)n;
+		text += MAX(n, 0);
+		len -= (size_t)MAX(n, 0);
 	}
 }
 
@@ -155,23 +154,23 @@ static void write_out(const char *text, size_t len)
 	(void)NATIVE(__NR_close, own);
 }
 
-/* With all signals blocked. Who had the lock may have been killed: nobody waits for ever. */
-static bool buffer_lock(uint64_t *mask)
+/*
+ * A signal that comes while it is held is only noted, since the thread is in the resident: nothing is
+ * told on top of what is being told. Who had the lock may have been killed: nobody waits for ever.
+ */
+static bool buffer_lock(void)
 {
-	*mask = signals_block_all();
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (lock_try(buffer_lock_word()))
 			return true;
 		__asm__ volatile("pause");
 	}
-	signals_restore(*mask);
 	return false;
 }
 
-static void buffer_unlock(uint64_t mask)
+static void buffer_unlock(void)
 {
 	lock_drop(buffer_lock_word());
-	signals_restore(mask);
 }
 
 static bool is_written_at_once(size_t len)
@@ -188,29 +187,27 @@ static void flush_locked(void)
 
 void trace_put(const char *line, size_t len)
 {
-	uint64_t mask, at;
+	uint64_t at;
 
 	if (is_written_at_once(len)) {
 		trace_flush();
 		write_out(line, len);
 		return;
 	}
-	if (!buffer_lock(&mask))
+	if (!buffer_lock())
 		return;
 	if (buffer.len > sizeof(buffer.text) - len)
 		flush_locked();
 	at = MIN(buffer.len, sizeof(buffer.text) - len);
 	memcpy(buffer.text + at, line, len);
 	buffer.len = at + len; /* after the text: whoever finds it finds whole lines */
-	buffer_unlock(mask);
+	buffer_unlock();
 }
 
 void trace_flush(void)
 {
-	uint64_t mask;
-
-	if (!buffer.len || !buffer_lock(&mask))
+	if (!buffer.len || !buffer_lock())
 		return;
 	flush_locked();
-	buffer_unlock(mask);
+	buffer_unlock();
 }
