@@ -281,3 +281,25 @@ def test_report_unhandled():
     told = [json.loads(line) for line in done.stderr.splitlines()]
     assert [entry['number'] for entry in told[1]['unhandled']] == [1500, 425, 134]
     assert umvu('--report-unhandled', 'true').stderr == 'umvu: all calls were handled in full\n'
+
+
+SCRIBBLE = r'''
+import ctypes, sys
+for line in open('/proc/self/maps'):
+    place, mode, _, _, _, *name = line.split()
+    if name[:1] == ['/memfd:umvu'] and mode == 'rw-s':
+        begin, end = (int(part, 16) for part in place.split('-'))
+        ctypes.memset(begin, int(sys.argv[1]), end - begin)
+        print('spoiled')
+'''
+
+
+@pytest.mark.parametrize('byte', ['0', '1', '127', '255'])
+def test_garbage_on_the_board(lab, byte):
+    """A program that overwrites what all processes share spoils the trace, and nothing else."""
+    file = lab.path('spoiled')
+    done = umvu('--trace-summary=also', '--report-unhandled', '--trace-output', file, 'sh', '-c',
+                f'{tool("python3")} -S -c "$0" {byte}; echo still here', SCRIBBLE)
+    assert done.returncode == 0 and set(done.stdout.split('\n')) == {'spoiled', 'still here', ''}
+    with open(file, encoding='latin-1') as stream:
+        assert 'syscall' in stream.read()

@@ -57,6 +57,7 @@ class Type:
     size: int                       # bytes as a register or member; of a pointer type 8
     unit: str = None                # of a pointer by nature
     base: str = 'decimal'           # of a set
+    numbered: bool = False          # of a set: headers give the numbers of its bits
     values: list = dataclasses.field(default_factory=list)
     members: list = None            # of a structure
     headers: list = dataclasses.field(default_factory=list)
@@ -239,10 +240,12 @@ class Tables:
                     type_.base = word
                 elif word == '64':
                     type_.size = 8
+                elif word == 'numbered':
+                    type_.numbered = True
                 elif re.fullmatch(r'<[\w/.-]+\.h>', word):
                     type_.headers.append(word)
                 else:
-                    raise Fault(f'"{word}" is neither a base, 64, nor a header')
+                    raise Fault(f'"{word}" is neither a base, 64, numbered, nor a header')
             type_.alignment = type_.size
             self.add_type(type_)
             current = type_
