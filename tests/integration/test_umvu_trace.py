@@ -229,6 +229,21 @@ def test_killed(lab):
     assert len([line for line in lines if 'chdir("/usr") = 0' in line]) == 1
 
 
+def test_those_that_stay(lab):
+    """What goes on without umvu writes its lines once."""
+    file = lab.path('left')
+    done = umvu('--orphans=leave', '--trace=chdir', '--trace-output', file, 'sh', '-c',
+                '(cd /; sleep 0.3; cd /usr; echo >"$0") >/dev/null 2>&1 &', lab.path('done'))
+    assert done.returncode == 0
+    end = time.monotonic() + 20
+    while not pathlib.Path(lab.path('done')).exists() or 'exited with 0' not in \
+            pathlib.Path(file).read_text().rpartition('"/usr"')[2]:
+        assert time.monotonic() < end, 'it never ended'
+        time.sleep(0.02)
+    text = pathlib.Path(file).read_text()
+    assert text.count('chdir("/")') == 1 and text.count('chdir("/usr")') == 1
+
+
 COUNTED = ('import os, subprocess, threading\n'
            'work = lambda: [os.getppid() for _ in range(100)]\n'
            'if os.fork() == 0:\n    work()\n    os.kill(os.getpid(), 9)\n'

@@ -18,6 +18,7 @@
 
 #define NS_PER_SEC 1e9
 #define NS_PER_USEC 1000
+#define LOCK_TRIES  100000
 
 struct report_row {
 	char name[32];
@@ -43,10 +44,23 @@ static int file_of(const struct trace_view *view, int32_t owner)
 	return openat(view->fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
+/* The owner may still be there (--orphans=leave), or have been killed with the lock. */
+static void finish_slot(struct board_slot *slot, int fd)
+{
+	bool locked = false;
+
+	for (int i = 0; i < LOCK_TRIES && !locked; i++)
+		locked = !__atomic_exchange_n(&slot->lock, 1, __ATOMIC_ACQUIRE);
+	(void)!write(fd, slot->text, MIN(slot->len, sizeof(slot->text)));
+	slot->len = 0;
+	if (locked)
+		__atomic_store_n(&slot->lock, 0, __ATOMIC_RELEASE);
+}
+
 static void finish_lines(const struct trace_view *view)
 {
 	for (unsigned i = 0; i < BOARD_SLOTS; i++) {
-		const struct board_slot *slot = (const void *)((const char *)view->board + BOARD_SLOT_AT(i));
+		struct board_slot *slot = (void *)((char *)view->board + BOARD_SLOT_AT(i));
 		int32_t owner = view->board->owners[i];
 		auto_close int fd = -1;
 
@@ -54,7 +68,7 @@ static void finish_lines(const struct trace_view *view)
 			continue;
 		fd = file_of(view, owner);
 		if (fd >= 0)
-			(void)!write(fd, slot->text, MIN(slot->len, sizeof(slot->text)));
+			finish_slot(slot, fd);
 	}
 }
 
