@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from vslib.sides import SIDES, tool
+from test_conformance import KNOWN, NAMES, PROGRAM, SKIPPED, bare
+from vslib.sides import SIDES, clean_env, tool
 
 pytestmark = pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
 
@@ -318,3 +319,18 @@ def test_garbage_on_the_board(lab, byte):
     assert done.returncode == 0 and set(done.stdout.split('\n')) == {'spoiled', 'still here', ''}
     with open(file, encoding='latin-1') as stream:
         assert 'syscall' in stream.read()
+
+
+@pytest.mark.parametrize('part', range(4))
+def test_a_trace_changes_nothing(lab, part):
+    """What a quarter of the conformance cases observes is the same while they are traced."""
+    for name in [name for name in NAMES if name not in KNOWN][part::16]:
+        if bare(name)[0] == SKIPPED:
+            continue
+        directory = pathlib.Path(lab.path(f'case-{name}'))
+        directory.mkdir()
+        done = subprocess.run([SIDES['ours'].program('umvu'), '--trace-output', directory.parent / 'trace',
+                               PROGRAM, name], cwd=directory, env=clean_env(directory), timeout=60,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, start_new_session=True)
+        assert (done.returncode, done.stdout.decode(errors='replace')) == bare(name), name
