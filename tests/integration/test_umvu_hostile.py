@@ -189,6 +189,13 @@ def other_number(chance, old, size):
     return new & ((1 << 8 * size) - 1)
 
 
+def is_vast(text):
+    """A segment that ends, or an alignment that puts it, where the machine's limits and the user decide."""
+    rows = [ROW.unpack_from(text, HEAD.size + n * ROW.size) for n in range(8)
+            if len(text) >= HEAD.size + (n + 1) * ROW.size]
+    return any(row[0] == LOAD and (1 << 33 <= row[3] + row[6] < 1 << 46 or row[7] >= 1 << 46) for row in rows)
+
+
 def mutate(chance, interpreters):
     """A hostile file, and what was done to it."""
     kind = chance.choice((2, 3))
@@ -225,7 +232,7 @@ def mutate(chance, interpreters):
     if chance.random() < 0.1:
         del text[chance.choice((chance.randrange(0x40), chance.randrange(0x300), chance.randrange(len(text)))):]
         done.append(f'{len(text)} bytes')
-    return bytes(text), '; '.join(done)
+    return mutate(chance, interpreters) if is_vast(text) else (bytes(text), '; '.join(done))
 
 
 def interpreters_of(lab):
