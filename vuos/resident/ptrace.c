@@ -107,11 +107,20 @@ static void leave_start(const struct tracee *t, struct registers *real)
 	(void)registers_set_real(t, real);
 }
 
-/* A call that sleeps, and before which there was no stop, is made afresh, so that there is one. */
-static void begin_call_again(const struct tracee *t, struct registers *real)
+/*
+ * The kernel tells of a call's end before it tells of signals and stops, so that is over. A call that sleeps
+ * is made afresh, so that there is a stop before it.
+ */
+static void leave_call(const struct tracee *t, struct registers *real)
 {
+	int event = t->status >> 16;
+
+	if (!is_resident(real->rip) || (int64_t)real->orig_rax < 0 || real->rax == (uint64_t)-516 ||
+	    (event && event != PTRACE_EVENT_STOP))
+		return;
+	(void)tracee_poke(t, TRACEE_FIELD(t, call.skip_exit), 1);
 	if (t->mode != MODE_CALLS || real->rip != (uint64_t)native_syscall + SYSCALL_LEN ||
-	    (int64_t)real->orig_rax < 0 || !is_restart(real->rax) || real->rax == (uint64_t)-516)
+	    !is_restart(real->rax))
 		return;
 	real->rip = (uint64_t)native_abort;
 	real->orig_rax = (uint64_t)-1;
@@ -119,7 +128,7 @@ static void begin_call_again(const struct tracee *t, struct registers *real)
 }
 
 /* What is to be done before it is continued by STOP and signal; returns the signal for the kernel. */
-static int prepare(struct tracee *t, struct registers *real, uint8_t stop, int signo)
+static int prepare(struct tracee *t, struct registers *real, uint8_t stop, int signo, bool emulates)
 {
 	switch (stop) {
 	case STOP_START:
@@ -128,6 +137,10 @@ static int prepare(struct tracee *t, struct registers *real, uint8_t stop, int s
 		leave_start(t, real);
 		return t->start_now == START_SIGNAL ? signo : 0;
 	case STOP_ENTER:
+		if (emulates) /* as it has stopped so */
+			(void)tracee_poke(t, TRACEE_FIELD(t, call.number), (uint64_t)-1);
+		add_signal(t, real, signo);
+		return 0;
 	case STOP_EXIT:
 		add_signal(t, real, signo);
 		return 0;
@@ -136,7 +149,7 @@ static int prepare(struct tracee *t, struct registers *real, uint8_t stop, int s
 		return 0;
 	default:
 		if (!t->is_born && !t->is_diverted)
-			begin_call_again(t, real);
+			leave_call(t, real);
 		return signo;
 	}
 }
@@ -163,13 +176,14 @@ static long resume(const struct request *q)
 	struct registers real;
 	uint8_t stop = t->stop;
 	int signo = (int)q->data;
-	bool step;
+	bool step, emulates;
 	long r = registers_real(t, &real);
 
 	if (r < 0 || q->data > 64)
 		return r < 0 ? r : -EIO;
+	emulates = t->mode == MODE_EMULATE || t->mode == MODE_EMULATE_STEP;
 	t->mode = (uint8_t)mode_of(q->request);
-	signo = prepare(t, &real, stop, signo);
+	signo = prepare(t, &real, stop, signo, emulates);
 	if (q->request == PTRACE_DETACH)
 		tracee_release(t);
 	else

@@ -386,6 +386,27 @@ static bool hides(struct wait_info *info)
 	return false;
 }
 
+/* What waitid(2) would find of a child, or (0) of any. */
+static bool is_waited_for(int32_t tid, uint64_t what, struct wait_info *info)
+{
+	*info = (struct wait_info){ 0 };
+	return NATIVE(__NR_waitid, tid ? P_PID : P_ALL, tid, info, what | WNOHANG | WNOWAIT | __WALL, 0) == 0 &&
+	       info->pid;
+}
+
+bool tracees_serve(void)
+{
+	struct wait_info info;
+	bool all = true;
+
+	for (struct tracee *t = tracee_next(NULL); t; t = tracee_next(t))
+		while (all && !t->stop && is_waited_for(t->tid, WSTOPPED, &info))
+			all = hides(&info);
+	while (all && is_waited_for(0, WSTOPPED, &info))
+		all = hides(&info);
+	return all && !is_waited_for(0, WSTOPPED | WEXITED | WCONTINUED, &info);
+}
+
 long call_waitid(struct context *c, struct call *call)
 {
 	uint64_t info_at = CALL_ARG(call, 2), options = CALL_ARG(call, 3);

@@ -29,6 +29,7 @@
 #include "vuos/resident/patch.h"
 #include "vuos/resident/trace.h"
 #include "vuos/resident/traced.h"
+#include "vuos/resident/tracee.h"
 
 #define SET_SIZE 8
 #define SYSCALL_LEN 2
@@ -37,6 +38,7 @@
 #define HANDLER(label) ((uint64_t)(label))
 #define KNOWN_FLAGS  (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
 		      SA_RESETHAND | SA_RESTORER | 0x800u /* SA_EXPOSE_TAGBITS */)
+#define CODE_TRAPPED 4 /* siginfo.code: a tracee has stopped */
 #define TRAP_TRACE   2 /* siginfo.code of a single step */
 #define KEPT_FLAGS   (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)
 #define SS_ONSTACK   1
@@ -71,6 +73,14 @@ static void kernel_handler(int signo, uint64_t flags, struct action *ret_old)
 	if (ours)
 		action.flags |= SA_NODEFER | SA_RESTART;
 	(void)kernel_action(signo, &action, ret_old);
+}
+
+void signals_watch_children(const struct context *c)
+{
+	struct action kernel;
+
+	if (!c->actions[SIGCHLD].handler && kernel_action(SIGCHLD, NULL, &kernel) == 0 && !kernel.handler)
+		kernel_handler(SIGCHLD, (kernel.flags & SA_NOCLDWAIT) | SA_RESTART, NULL);
 }
 
 static uint64_t kernel_mask(uint64_t mask)
@@ -275,6 +285,10 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 		f->uc.mask = mask;
 		return;
 	}
+	if (signo == SIGCHLD && !taken.handler && tracees_any()) {
+		f->uc.mask = mask; /* it is ignored, but we want to see the next one */
+		return;
+	}
 	if (taken.handler <= (uint64_t)SIG_IGN) {
 		deliver_default(f, signo, info, mask);
 		return;
@@ -318,6 +332,18 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 		kernel_default(signo);
 }
 
+/* SIGCHLD of tracees whose stops are hidden: they go on now, and if that was all, the signal was not sent. */
+static bool is_hidden(const struct context *c, const struct siginfo *info)
+{
+	bool all;
+
+	if (info->signo != SIGCHLD || !tracees_any())
+		return false;
+	all = tracees_serve();
+	/* Who ignores it without our handler is not even interrupted by it. */
+	return (!c->actions[SIGCHLD].handler && !c->traced) || (all && info->code == CODE_TRAPPED);
+}
+
 /* Delivers those of the held signals that are not blocked (any more, or while a call waits). */
 static void deliver_held(struct context *c, struct frame *f)
 {
@@ -337,7 +363,7 @@ void trap_deliver(struct frame *f)
 		struct siginfo info = c->pending;
 
 		work_remove(c, WORK_PENDING);
-		if (traced_deliver(c, f, &info))
+		if (!is_hidden(c, &info) && traced_deliver(c, f, &info))
 			deliver(c, f, &info, f->uc.mask);
 	}
 	if (c->work & WORK_HELD) {
@@ -457,6 +483,18 @@ static void handle_fault(struct context *c, struct frame *f)
 	signal_force(c, f, &f->info);
 }
 
+/* A wait that it has met goes on: it was only about tracees that nobody is to be told of. */
+static bool passes_unseen(const struct context *c, struct frame *f)
+{
+	bool waits = is_between(f->uc.rip, native_window, native_syscall + SYSCALL_LEN);
+
+	if ((is_in_text(f->uc.rip) && !waits) || !is_hidden(c, &f->info))
+		return false;
+	if (f->uc.rip == (uint64_t)native_syscall + SYSCALL_LEN && f->uc.rax == (uint64_t)-EINTR)
+		f->uc.rip = (uint64_t)native_abort;
+	return true;
+}
+
 void signal_handle(struct frame *f)
 {
 	struct context *c = context_here();
@@ -469,6 +507,8 @@ void signal_handle(struct frame *f)
 	if (ours && !held_passed(c, &f->info))
 		return;
 	finish_leaving(c, f);
+	if (f->info.signo == SIGCHLD && passes_unseen(c, f))
+		return;
 	if (ours && (c->blocked & SIGNAL_BIT(f->info.signo) || is_in_text(f->uc.rip))) {
 		held_add(c, &f->info);
 		if (c->work)
@@ -515,6 +555,8 @@ static void action_set(struct context *c, int signo, const struct action *new, s
 			held_drop(c, signo);
 	} else if (new->handler > (uint64_t)SIG_IGN) {
 		kernel_handler(signo, new->flags, ret_kernel);
+	} else if (signo == SIGCHLD && !new->handler && tracees_any()) {
+		kernel_handler(signo, (new->flags & SA_NOCLDWAIT) | SA_RESTART, ret_kernel);
 	} else {
 		(void)kernel_action(signo, new, ret_kernel);
 	}

@@ -46,6 +46,9 @@ void signals_clear(struct context *c, bool in_kernel);
 void signal_force(struct context *c, struct frame *f, const struct siginfo *info);
 void signal_kill(struct frame *f, const struct siginfo *info);
 
+/* This process traces somebody: it has to see SIGCHLD also if its program does not. */
+void signals_watch_children(const struct context *c);
+
 /* From entry.S. */
 void signal_handle(struct frame *f);
 void trap_deliver(struct frame *f);

@@ -9,6 +9,7 @@
 
 #include "vuos/resident/lock.h"
 #include "vuos/resident/patch.h"
+#include "vuos/resident/signals.h"
 #include "vuos/resident/traced.h"
 
 #define ROWS        4096 /* a power of two */
@@ -53,6 +54,7 @@ static bool make_table(void)
 	if (is_error(at))
 		return false;
 	table.rows = (struct tracee *)at;
+	signals_watch_children(context_here());
 	return true;
 }
 
@@ -78,6 +80,19 @@ static const struct tracee *find_parent(void)
 	for (uint32_t i = 0; i < ROWS; i++)
 		if (table.rows[i].tid > 0 && table.rows[i].options & TRACES_CHILDREN)
 			return &table.rows[i];
+	return NULL;
+}
+
+bool tracees_any(void)
+{
+	return table.rows;
+}
+
+struct tracee *tracee_next(struct tracee *t)
+{
+	for (t = t ? t + 1 : table.rows; t && t < table.rows + ROWS; t++)
+		if (t->tid > 0)
+			return t;
 	return NULL;
 }
 

@@ -48,6 +48,15 @@ struct tracee *tracee_find(int32_t tid, bool make);
 /* One that is traced since its parent is (NULL: not known yet which). */
 struct tracee *tracee_born(int32_t tid, const struct tracee *parent);
 void tracee_drop(int32_t tid);
+/* Whether this process has traced somebody. */
+bool tracees_any(void);
+/* The first, or the one behind T; NULL: there are no more. */
+struct tracee *tracee_next(struct tracee *t);
+/*
+ * ptrace_wait.c: some may have stopped, and nobody waits for them: those whose stop is hidden are continued.
+ * True: there is nothing left that a wait would find.
+ */
+bool tracees_serve(void);
 /* In a child, which traces nobody. */
 void tracees_forget(void);
 

@@ -182,7 +182,8 @@ static long show_stop(const struct tracee *t, struct registers *r)
 		return show_signal(t, r);
 	case STOP_START:
 		r->rip = r->rcx;
-		r->rcx = r->rax = 0;
+		r->rcx = 0;
+		r->rax = t->start_now == START_EVENT ? (uint64_t)-ENOSYS : 0;
 		r->orig_rax = __NR_execve;
 		return 0;
 	default:
