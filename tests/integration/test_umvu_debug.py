@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from vslib.sides import SIDES, tool
+from vslib.sides import REPO, SIDES, tool
 
 pytestmark = pytest.mark.skipif(platform.machine() != 'x86_64', reason='umvu is for x86-64')
 
@@ -149,6 +149,18 @@ def test_attach(lab, debuggee, name, options):
     bare = attach(())
     assert 'status' in bare and len(bare.splitlines()) > 3
     assert attach((SIDES['ours'].program('umvu'), *options)) == bare
+
+
+
+def test_gdb_outside(lab, debuggee):
+    """A debugger of the host, with the script that is installed for it."""
+    script = REPO / 'vuos/umvu/umvu.gdb'
+    def session(*before):
+        return lab.run([tool('gdb'), '-nx', '-q', '-batch', *before, '-ex', 'set follow-fork-mode child', '-ex',
+                        'run', '--args', SIDES['ours'].program('umvu'), debuggee, 'calls'], timeout=LIMIT).out
+    assert 'SIGSYS' in session()
+    passed = session('-x', script)
+    assert 'sum 15' in passed and 'exited with code 017' in passed
 
 
 # --- strace ---------------------------------------------------------------------------------------

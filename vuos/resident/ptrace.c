@@ -115,12 +115,12 @@ static void leave_call(const struct tracee *t, struct registers *real)
 {
 	int event = t->status >> 16;
 
-	if (!is_resident(real->rip) || (int64_t)real->orig_rax < 0 || real->rax == (uint64_t)-516 ||
-	    (event && event != PTRACE_EVENT_STOP))
-		return;
+	if (!is_resident(real->rip) || (int64_t)real->orig_rax < 0 || (event && event != PTRACE_EVENT_STOP) ||
+	    (real->rax == (uint64_t)-516 && !t->is_fresh))
+		return; /* (-516: the kernel goes on with it by itself, and then it ends) */
 	(void)tracee_poke(t, TRACEE_FIELD(t, call.skip_exit), 1);
 	if (t->mode != MODE_CALLS || real->rip != (uint64_t)native_syscall + SYSCALL_LEN ||
-	    !is_restart(real->rax))
+	    !is_restart(real->rax) || real->rax == (uint64_t)-516)
 		return;
 	real->rip = (uint64_t)native_abort;
 	real->orig_rax = (uint64_t)-1;
