@@ -245,9 +245,10 @@ long call_exit(struct context *c, struct call *call)
 {
 	if (c->is_vfork_child)
 		return native_call(call->raw);
+	(void)signals_block_every(); /* no handler runs any more, without the filters */
 	thread_list_remove(c);
 	seccomp_drop(c);
 	if (c == &process.first)
-		return native_call(call->raw);
+		return syscall6(__NR_exit, CALL_ARG(call, 0), 0, 0, 0, 0, 0);
 	stack_end(c, (int)CALL_ARG(call, 0));
 }
