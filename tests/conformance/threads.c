@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/signalfd.h>
 #include <semaphore.h>
 #include <time.h>
@@ -380,10 +381,11 @@ static void send_to_reader(int signo, bool by_epoll)
 
 /* A thread sleeps on the descriptor when the signal comes. */
 CASE(fault_signal_descriptor, "read=1 SIGTERM code=0 read=1 SIGSEGV code=0 ready=1 read=1 SIGSYS code=0 "
-			      "ready=1 read=1 SIGUSR1 code=0 poll=1 none=0")
+			      "ready=1 read=1 SIGUSR1 code=0 poll=1 select=1 ppoll=1 none=0")
 {
 	sigset_t set = set_of(SIGTERM, SIGSEGV, SIGSYS, SIGUSR1, 0);
 	struct pollfd poller;
+	fd_set readers;
 
 	NEED(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	signal_fd = signalfd(-1, &set, 0);
@@ -397,6 +399,10 @@ CASE(fault_signal_descriptor, "read=1 SIGTERM code=0 read=1 SIGSEGV code=0 ready
 	NEED(raise(SIGSEGV) == 0);
 	poller = (struct pollfd){ .fd = signal_fd, .events = POLLIN };
 	say("poll=%d", poll(&poller, 1, 0));
+	FD_ZERO(&readers);
+	FD_SET(signal_fd, &readers);
+	say("select=%d", select(signal_fd + 1, &readers, NULL, NULL, &(struct timeval){ 0 }));
+	say("ppoll=%d", ppoll(&poller, 1, &(struct timespec){ 0 }, NULL));
 	NEED(read(signal_fd, &(struct signalfd_siginfo){ 0 }, sizeof(struct signalfd_siginfo)) > 0);
 	say("none=%d", poll(&poller, 1, 0));
 }

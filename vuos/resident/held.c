@@ -328,22 +328,39 @@ static long serve_read(struct context *c, struct call *call, uint64_t signals, c
 	return r < 0 ? r : serve(c, call);
 }
 
+/* A call that waits for descriptors, without a mask of its own. */
+static bool is_look(const struct call *call)
+{
+	uint64_t mask_and_size[2];
+
+	switch (call->raw[0]) {
+	case __NR_poll:
+	case __NR_select:
+	case __NR_epoll_wait:
+		return true;
+	case __NR_ppoll:
+		return !CALL_ARG(call, 3);
+	case __NR_epoll_pwait:
+	case __NR_epoll_pwait2:
+		return !CALL_ARG(call, 4);
+	case __NR_pselect6:
+		return !CALL_ARG(call, 5) || (copy_in(mask_and_size, CALL_ARG(call, 5),
+						      sizeof(mask_and_size)) == 0 && !mask_and_size[0]);
+	default:
+		return false;
+	}
+}
+
 long held_serve(struct context *c, struct call *call, call_handler *serve)
 {
 	uint64_t signals = __atomic_load_n(&process.shown_signals, __ATOMIC_RELAXED) & c->blocked;
 	bool shown = held_pending(c) & signals;
 
-	switch (signals ? call->raw[0] : UINT64_MAX) {
-	case __NR_read:
-	case __NR_readv:
+	if (signals && (call->raw[0] == __NR_read || call->raw[0] == __NR_readv))
 		return shown ? serve_with(c, call, signals, serve) : serve_read(c, call, signals, serve);
-	case __NR_poll:
-	case __NR_select:
-	case __NR_epoll_wait:
+	if (signals && is_look(call))
 		return shown ? serve_with(c, call, signals, serve) : serve_look(c, call, signals, serve);
-	default:
-		return serve(c, call);
-	}
+	return serve(c, call);
 }
 
 static long make_descriptor(struct call *call, uint64_t mask_at, uint64_t size)
