@@ -410,7 +410,7 @@ static long set_filter(struct context *c, uint64_t flags, uint64_t at)
 			thread_list_lock();
 			r = attach(c, link, flags);
 			thread_list_unlock();
-		} while (r == -EAGAIN);
+		} while (r == -EAGAIN && NATIVE(__NR_sched_yield) == 0);
 		signals_restore(mask);
 	}
 	if (r)
