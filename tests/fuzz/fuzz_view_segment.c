@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A segment whose memory is the input, but for what says that it is one: readers stay inside, end, and find
- * nothing that is longer than all of it.
+ * A segment whose header and records are the input, but for what says that it is one: readers stay inside,
+ * end, and find nothing that is longer than all of it.
  */
 #include "fuzz.h"
 
@@ -39,21 +39,23 @@ static void read_pieces(const struct segment *segment, enum segment_kind kind)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct segment_header *header = malloc(size + sizeof(*header));
-	struct segment segment = { header, size };
+	struct segment_header *header = calloc(1, SEGMENT_RECORDS + size);
+	struct segment segment = { header, SEGMENT_RECORDS + size };
+	size_t head = size < sizeof(*header) ? size : sizeof(*header);
 
 	FUZZ_CHECK(header);
-	memcpy(header, data, size);
+	memcpy(header, data, head);
+	memcpy((char *)header + SEGMENT_RECORDS, data + head, size - head);
+	FUZZ_CHECK(!segment_is_valid(&(struct segment){ header, sizeof(*header) }));
 	if (size >= sizeof(*header)) {
 		header->magic = SEGMENT_MAGIC;
 		header->version = SEGMENT_VERSION;
 		for (int kind = 0; kind <= SEGMENT_KINDS; kind++) {
-			read_kind(&segment, (enum segment_kind)kind, size);
+			read_kind(&segment, (enum segment_kind)kind, segment.len);
 			read_kind(&segment, (enum segment_kind)kind, 0);
 			read_pieces(&segment, (enum segment_kind)kind);
 		}
 	}
-	FUZZ_CHECK(size >= sizeof(*header) || !segment_is_valid(&segment));
 	free(header);
 	return 0;
 }

@@ -373,16 +373,16 @@ def view_segment():
     def segment(root, *records, kinds=3):
         places, memory = b"", b""
         for record in records:
-            places += host(8, 256 + len(memory), len(record))
+            places += host(8, 20480 + 128 + len(memory), len(record))
             memory += record.ljust(-len(record) // 64 * -64, b"\0")
-        header = host(8, 0x3174676553555556) + host(4, 1, kinds) + bytes(48) + host(8, root) + bytes(56)
+        header = host(8, 0x3174676553555556) + host(4, 1, kinds) + bytes(48) + host(8, root)
         return header + places.ljust(128, b"\0") + memory
-    yield "empty", segment(1024 << 24 | 2)
+    yield "empty", segment(1024 << 24 | 320)
     row = host(8, 1, 0, 5, 7) + b"/bin/true"
-    yield "full", segment(1024 << 24 | 2, b"name".ljust(144, b"\0"), bytes(764), row)
+    yield "full", segment(1024 << 24 | 320, b"name".ljust(144, b"\0"), bytes(764), row)
     yield "outside", segment(1024 << 24 | 0xffffff, b"name")
-    yield "cut", segment(1024 << 24 | 2, b"name", b"more")[:300]
-    yield "many_kinds", segment(1024 << 24 | 2, b"a", b"b", b"c", b"d", b"e", kinds=1000)
+    yield "cut", segment(1024 << 24 | 320, b"name", b"more")[:300]
+    yield "many_kinds", segment(1024 << 24 | 320, b"a", b"b", b"c", b"d", b"e", kinds=1000)
 
 
 def seccomp_filter():

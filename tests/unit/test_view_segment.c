@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "vuos/umvu/segment_writer.h"
 
-#define SMALL (1u << 14)
+#define SMALL (1u << 16)
 
 static void test_round(void **state)
 {
@@ -180,12 +180,12 @@ static void test_limit(void **state)
 /* Whatever is in the memory, a reader stays within it, and ends. */
 static void test_hostile(void **state)
 {
-	uint64_t random = 1, words[512], room[64];
+	uint64_t random = 1, words[4096], room[64];
 	struct segment segment = { words, sizeof(words) };
 	struct segment_header *header = (struct segment_header *)(void *)words;
 
 	(void)state;
-	for (int round = 0; round < 20000; round++) {
+	for (int round = 0; round < 2000; round++) {
 		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 			words[i] = test_random(&random) >> test_random(&random) % 64;
 		header->magic = SEGMENT_MAGIC;

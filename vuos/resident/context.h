@@ -83,6 +83,11 @@ struct context {
 	uint64_t birth;
 	uint32_t group, tid;
 	bool is_listed;
+	uint64_t tags; /* debug tags of this thread (vuos/view/tags.h) */
+	/* To the supervisor, of a call that may be made afresh (view.c); mark 0: there is none. */
+	struct {
+		uint64_t mark, sequence;
+	} request;
 	struct trace_line *trace_line; /* of an exec under way, up to its result */
 	int64_t exec_begin;            /* of that, for the trace; 0: nobody asks */
 	uint32_t trace_thread;         /* the thread's number, for the trace; 0: not known yet */
@@ -183,6 +188,7 @@ struct process {
 	uint64_t shown_signals; /* those of OURS that are in the mask of a signalfd(2) */
 	uint32_t outer_seccomp; /* SECCOMP_MODE_ that we were started with, where our trap hides it */
 	struct exec_reserved reserved; /* reserved.h */
+	uint64_t segment_len; /* of the segment's mapping; 0: it was not needed yet */
 	struct context first;   /* of the thread that has run since exec */
 	struct action actions[SIGNALS];
 	const char *self;       /* the resident's own file, where it has a name */

@@ -19,6 +19,7 @@
 #include "vuos/resident/signals.h"
 #include "vuos/resident/trace.h"
 #include "vuos/resident/traced.h"
+#include "vuos/resident/vuctl.h"
 
 #define SYSCALL_INSTRUCTION 2 /* bytes */
 
@@ -58,7 +59,9 @@ static const struct call_entry *entry_of(uint64_t number)
 {
 	static const struct call_entry unknown = { .handler = call_unknown };
 
-	return number < CALL_COUNT ? &call_entries[number] : &unknown;
+	if (number < CALL_COUNT)
+		return &call_entries[number];
+	return (int64_t)number < 0 ? virtual_entry(number) : &unknown;
 }
 
 static long serve(struct context *c, struct call *call)

@@ -151,8 +151,10 @@ void memory_forked(void)
 static bool is_ours(uint64_t address, uint64_t len)
 {
 	uint64_t end = address + PAGE_UP(len);
+	uint64_t segment = RESIDENT_SEGMENT, segment_end = segment + PAGE_UP(process.segment_len);
 
-	return address < PAGE_UP(resident_end) && end > RESIDENT_BASE && end > address;
+	return end > address && ((address < PAGE_UP(resident_end) && end > RESIDENT_BASE) ||
+				 (address < segment_end && end > segment));
 }
 
 long call_range(struct context *c, struct call *call)

@@ -6,9 +6,11 @@
  */
 #include "processes.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -54,6 +56,47 @@ bool process_is_below(pid_t pid, pid_t ancestor)
 		pid = row.parent;
 	}
 	return false;
+}
+
+/* Where the program's headers are in its memory; 0: /proc does not say. */
+static uint64_t headers_of(pid_t pid)
+{
+	char path[32];
+	uint64_t words[128];
+	auto_close int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, words, sizeof(words));
+	for (ssize_t i = 0; i + 2 <= n / (ssize_t)sizeof(words[0]); i += 2)
+		if (words[i] == AT_PHDR)
+			return words[i + 1];
+	return 0;
+}
+
+ssize_t process_program(pid_t pid, char *path)
+{
+	auto_free char *line = NULL;
+	auto_fclose FILE *maps = NULL;
+	uint64_t headers = headers_of(pid), begin, end;
+	size_t room = 0;
+	ssize_t len;
+
+	(void)snprintf(path, PATH_MAX, "/proc/%d/maps", pid);
+	maps = headers ? fopen(path, "re") : NULL;
+	while (maps && (len = getline(&line, &room, maps)) > 0) {
+		char *name = strchr(line, '/');
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &begin, &end) != 2 || headers < begin ||
+		    headers >= end)
+			continue;
+		if (!name || len - (name - line) > PATH_MAX)
+			break;
+		line[len - 1] = '\0';
+		return stpcpy(path, name) - path;
+	}
+	return -ESRCH;
 }
 
 /* All processes there are. */

@@ -207,7 +207,7 @@ static int make_file(struct segment_writer *w, size_t size)
 
 	if (r < 0)
 		return r;
-	if (size < 2 * SEGMENT_UNIT + units(INDEX_LEN))
+	if (size < SEGMENT_RECORDS + units(INDEX_LEN))
 		return -EFBIG;
 	fd = fcntl(made, F_DUPFD_CLOEXEC, FIRST_FD);
 	if (fd < 0)
@@ -235,7 +235,7 @@ int segment_writer_init(struct segment_writer *w, size_t size, struct error *err
 	header->magic = SEGMENT_MAGIC;
 	header->version = SEGMENT_VERSION;
 	header->kinds = SEGMENT_KINDS;
-	w->index = units(sizeof(*header));
+	w->index = SEGMENT_RECORDS;
 	w->end = w->index + units(INDEX_LEN);
 	w->generation = SEGMENT_KEEP; /* a hole may be older than the first record */
 	publish(w);

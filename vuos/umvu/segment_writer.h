@@ -33,6 +33,12 @@ void segment_writer_free(struct segment_writer *w);
  */
 int segment_set(struct segment_writer *w, enum segment_kind kind, const void *data, size_t len);
 
+/* The answers to requests, which are not records. */
+static inline struct channel_slot *segment_slots(const struct segment_writer *w)
+{
+	return (struct channel_slot *)(void *)((char *)w->base + SEGMENT_SLOTS);
+}
+
 /* How it looks to a reader. */
 static inline struct segment segment_of(const struct segment_writer *w)
 {

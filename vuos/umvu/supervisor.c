@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "channel.h"
 #include "job.h"
 #include "launch.h"
 #include "processes.h"
@@ -37,6 +38,7 @@ struct supervisor {
 	struct loop *loop;
 	struct view view;
 	struct trace_view trace;
+	struct channel channel;
 	pid_t root; /* the program; 0: it has ended */
 	int status; /* of the program */
 	bool leads; /* the session */
@@ -133,10 +135,9 @@ static void signal_came(struct loop *loop, void *object, const siginfo_t *info)
 	bool pass_on;
 
 	(void)loop;
-	if (info->si_signo == SIGCHLD) {
-		children_changed(sup);
+	children_changed(sup); /* first of all: a signal is not for a program that has ended */
+	if (info->si_signo == SIGCHLD)
 		return;
-	}
 	pass_on = is_to_be_passed_on(sup, info);
 	if (!sup->root)
 		signal_rest(sup, info->si_signo, pass_on);
@@ -148,12 +149,16 @@ static void signal_came(struct loop *loop, void *object, const siginfo_t *info)
 
 /* --- running --------------------------------------------------------------------------------------- */
 
-/* Closes all descriptors from FIRST on but two, of which one may be -1. */
-static void close_but(unsigned first, int one, int other)
+static int by_number(const void *a, const void *b)
 {
-	const int kept[] = { MIN(one, other), MAX(one, other) };
+	return *(const int *)a - *(const int *)b;
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+/* Closes all descriptors from FIRST on but those of KEPT. */
+static void close_others(unsigned first, int *kept, size_t count)
+{
+	qsort(kept, count, sizeof(*kept), by_number);
+	for (size_t i = 0; i < count; i++) {
 		if (kept[i] < (int)first)
 			continue;
 		if ((unsigned)kept[i] > first)
@@ -166,27 +171,14 @@ static void close_but(unsigned first, int one, int other)
 /* What the program closes shall be closed: a pipe's other end would wait for us. */
 static void let_go(const struct supervisor *sup)
 {
+	int kept[] = { sup->view.segment.fd, sup->channel.ours, sup->trace.fd }; /* -1: there is none */
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fd != STDERR_FILENO || fcntl(fd, F_GETFD) < 0)
 			(void)dup2(null, fd);
-	close_but(STDERR_FILENO + 1, sup->view.segment.fd, sup->trace.fd);
+	close_others(STDERR_FILENO + 1, kept, ARRAY_SIZE(kept));
 	(void)chdir("/");
-}
-
-static int watch(struct supervisor *sup, struct error *error)
-{
-	sigset_t all;
-	int r = loop_new(&sup->loop);
-
-	(void)sigfillset(&all);
-	if (r == 0)
-		r = loop_signals(sup->loop, &all, signal_came, sup);
-	if (r < 0)
-		return error_set_errno(error, -r, "cannot wait for the program");
-	children_changed(sup); /* one that ended before is not told again */
-	return loop_run(sup->loop);
 }
 
 /* The program, which has what all programs of the view share. */
@@ -199,33 +191,60 @@ static int start_program(struct supervisor *sup, char **argv, struct error *erro
 		return r;
 	sup->trace = launcher.trace;
 	launcher_share(&launcher, RESERVED_SEGMENT, sup->view.segment.fd);
+	launcher_share(&launcher, RESERVED_CHANNEL, sup->channel.theirs);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sup->root = launcher_start(&launcher, argv, error);
 	return sup->root;
 }
 
+static int watch(struct supervisor *sup)
+{
+	sigset_t all;
+	int r = loop_new(&sup->loop);
+
+	(void)sigfillset(&all);
+	if (r == 0)
+		r = loop_signals(sup->loop, &all, signal_came, sup);
+	if (r == 0)
+		r = channel_watch(&sup->channel, sup->loop);
+	if (r < 0)
+		return r;
+	children_changed(sup); /* one that ended before is not told again */
+	return loop_run(sup->loop);
+}
+
+/* As long as the program, and with it the view, runs. */
+static void stay(struct supervisor *sup)
+{
+	int r, status;
+
+	(void)prctl(PR_SET_DUMPABLE, 0); /* a program of the view has no business in here */
+	channel_given(&sup->channel);
+	let_go(sup);
+	r = watch(sup);
+	if (r < 0) {
+		log_error_errno(r, "cannot serve the view");
+		(void)waitpid(sup->root, &status, 0);
+		sup->status = status_of(status);
+	}
+	trace_finish(&sup->trace);
+	(void)prctl(PR_SET_DUMPABLE, 1);
+}
+
 int supervise(const struct settings *s, char **argv, struct error *error)
 {
-	struct supervisor sup = { .settings = s, .leads = getsid(0) == getpid() };
+	struct supervisor sup = { .settings = s, .leads = getsid(0) == getpid(), .channel = { -1, -1 } };
 	int r = view_init(&sup.view, s->name, error);
 
 	if (r < 0)
 		return r;
-	r = start_program(&sup, argv, error);
-	if (r < 0) {
-		view_free(&sup.view);
-		return r;
-	}
-	(void)prctl(PR_SET_DUMPABLE, 0); /* a program of the view has no business in here */
-	let_go(&sup);
-	if (watch(&sup, error) < 0) {
-		log_error("%s", error_text(error));
-		(void)waitpid(sup.root, &r, 0);
-		sup.status = status_of(r);
-	}
-	trace_finish(&sup.trace);
+	r = channel_init(&sup.channel, segment_slots(&sup.view.segment), view_serve, &sup.view, error);
+	if (r == 0)
+		r = start_program(&sup, argv, error);
+	if (r > 0)
+		stay(&sup);
 	loop_free(sup.loop);
+	channel_free(&sup.channel);
 	view_free(&sup.view);
-	(void)prctl(PR_SET_DUMPABLE, 1);
-	return sup.status;
+	return r < 0 ? r : sup.status;
 }

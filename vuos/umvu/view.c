@@ -3,17 +3,28 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/log.h"
 #include "base/util.h"
+#include "processes.h"
+#include "vuos/view/channel.h"
+#include "vuos/view/tags.h"
+
+#define COLORS "nrgybmcwNRGYBMCW+-_*#" /* vudebug(1) */
+
+/* --- name and tags -------------------------------------------------------------------------------- */
 
 int view_set_name(struct view *v, const char *name)
 {
 	struct view_info info = v->info;
 	int r;
 
-	if (strpbrk(name, "\n\r\t\033"))
-		return -EINVAL;
+	for (const char *at = name; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return -EINVAL;
 	memset(info.name, 0, sizeof(info.name));
 	r = str_copy(info.name, sizeof(info.name), name);
 	if (r == 0)
@@ -22,6 +33,124 @@ int view_set_name(struct view *v, const char *name)
 		v->info = info;
 	return r;
 }
+
+static int set_tags(struct view *v, const struct view_tags *tags)
+{
+	int r = segment_set(&v->segment, SEGMENT_TAGS, tags, sizeof(*tags));
+
+	if (r == 0)
+		v->tags = *tags;
+	return r;
+}
+
+int view_add_tags(struct view *v, const char *letters)
+{
+	struct view_tags tags = v->tags;
+	uint64_t found = tags_parse(letters);
+
+	tags.active |= found;
+	return found ? set_tags(v, &tags) : -EINVAL;
+}
+
+int view_del_tags(struct view *v, const char *letters)
+{
+	struct view_tags tags = v->tags;
+	uint64_t found = tags_parse(letters);
+
+	tags.active &= ~found;
+	return found ? set_tags(v, &tags) : -EINVAL;
+}
+
+int view_set_color(struct view *v, const char *spec)
+{
+	const char *colon = strchr(spec, ':');
+	struct view_tags tags = v->tags;
+	char letters[TAG_COUNT + 1];
+	uint64_t found;
+
+	if (!colon || colon - spec > TAG_COUNT || strlen(colon + 1) > VIEW_COLOR_MAX ||
+	    colon[1 + strspn(colon + 1, COLORS)])
+		return -EINVAL;
+	(void)snprintf(letters, sizeof(letters), "%.*s", (int)(colon - spec), spec);
+	found = tags_parse(letters);
+	for (unsigned i = 0; i < TAG_COUNT; i++)
+		if (found >> i & 1)
+			(void)snprintf(tags.color[i], sizeof(tags.color[i]), "%s", colon + 1);
+	return found ? set_tags(v, &tags) : -EINVAL;
+}
+
+/* --- processes ------------------------------------------------------------------------------------ */
+
+/* Rows and texts, one behind the other. *RET is to be freed. */
+static ssize_t write_processes(const struct process_row *rows, size_t count, char **ret)
+{
+	size_t head = sizeof(struct view_processes) + count * sizeof(struct view_process), used = head;
+	char *record = calloc(1, head + count * PATH_MAX + 1);
+	struct view_process *row = (struct view_process *)(void *)(record + sizeof(struct view_processes));
+
+	if (!record)
+		return -ENOMEM;
+	((struct view_processes *)(void *)record)->count = count;
+	for (size_t i = 0; i < count; i++) {
+		ssize_t len = process_program(rows[i].pid, record + used);
+
+		row[i] = (struct view_process){ .pid = rows[i].pid, .parent = rows[i].parent,
+						.start = rows[i].start, .path = (uint32_t)used,
+						.path_len = len < 0 ? 0 : (uint32_t)len };
+		used += row[i].path_len;
+	}
+	*ret = record;
+	return (ssize_t)used;
+}
+
+int view_update_processes(struct view *v)
+{
+	auto_free struct process_row *rows = NULL;
+	auto_free char *record = NULL;
+	ssize_t count = processes_below((pid_t)v->info.supervisor, &rows);
+	ssize_t len;
+
+	if (count < 0)
+		return (int)count;
+	if (count > VIEW_PROCESSES_MAX)
+		return -ENOSPC;
+	len = write_processes(rows, (size_t)count, &record);
+	return len < 0 ? (int)len : segment_set(&v->segment, SEGMENT_PROCESSES, record, (size_t)len);
+}
+
+/* --- requests ------------------------------------------------------------------------------------- */
+
+static int serve_processes(struct view *v, const char *text)
+{
+	(void)text;
+	return view_update_processes(v);
+}
+
+static const struct {
+	int (*serve)(struct view *v, const char *text);
+	const char *name;
+} operations[CHANNEL_OPERATIONS] = {
+	[CHANNEL_SET_NAME] = { view_set_name, "set name" },
+	[CHANNEL_ADD_TAGS] = { view_add_tags, "add tags" },
+	[CHANNEL_DEL_TAGS] = { view_del_tags, "delete tags" },
+	[CHANNEL_SET_COLOR] = { view_set_color, "set color" },
+	[CHANNEL_PROCESSES] = { serve_processes, "list processes" },
+};
+
+int64_t view_serve(void *object, uint32_t operation, const char *text, size_t len, pid_t pid)
+{
+	struct view *v = object;
+	int r = -EINVAL;
+
+	if (strlen(text) == len && operations[operation].serve)
+		r = operations[operation].serve(v, text);
+	if (view_has_tag(v, tag_number('a')))
+		log_message(LOG_LEVEL_ERROR, "%d:%d ACTION %s '%s': %s", pid, getpid(),
+			    operations[operation].name, text, r < 0 ? strerror(-r) : "done");
+	return r;
+}
+
+/* --- begin and end -------------------------------------------------------------------------------- */
 
 int view_init(struct view *v, const char *name, struct error *error)
 {

@@ -26,6 +26,8 @@ struct view_tags {
 	char color[VIEW_TAGS][VIEW_COLOR_MAX + 1];
 };
 
+#define VIEW_PROCESSES_MAX 4096 /* more are not listed: the request fails */
+
 /* SEGMENT_PROCESSES: so many of them, in order of pid, as `count` in the head says; then the paths. */
 struct view_processes {
 	uint64_t count;

@@ -21,7 +21,7 @@ bool segment_is_valid(const struct segment *segment)
 {
 	const struct segment_header *header = segment->base;
 
-	return segment->len >= sizeof(*header) && header->magic == SEGMENT_MAGIC &&
+	return segment->len >= SEGMENT_RECORDS && header->magic == SEGMENT_MAGIC &&
 	       header->version == SEGMENT_VERSION;
 }
 

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vuos/view/channel.h"
+
 #pragma GCC visibility push(hidden)
 
 #define SEGMENT_MAGIC   0x3174676553555556ull /* "VUUSegt1" */
@@ -43,6 +45,10 @@ struct segment_header {
 	uint64_t root; /* on a line of its own: SEGMENT_ROOT() */
 };
 _Static_assert(offsetof(struct segment_header, root) == SEGMENT_UNIT, "the root is read by itself");
+
+/* Behind the header: the answers to requests (channel.h), which do change. Records come after them. */
+#define SEGMENT_SLOTS   4096
+#define SEGMENT_RECORDS (SEGMENT_SLOTS + CHANNEL_SLOTS * sizeof(struct channel_slot))
 
 #define SEGMENT_PLACE_BITS 24 /* of the root: in units; the rest is the generation */
 #define SEGMENT_ROOT(generation, offset) \

@@ -10,6 +10,7 @@
 #define RESIDENT_TEXT_LEN 0x100000
 #define RESIDENT_TRAP     0x7d0000180000 /* one instruction that is trapped although it is ours */
 #define RESIDENT_DATA     0x7d0000200000
+#define RESIDENT_SEGMENT  0x7d0010000000 /* what the view shares, when it is mapped (view.c) */
 
 /* Offsets in struct context, which the GS base points at. */
 #define CONTEXT_WORK       8
