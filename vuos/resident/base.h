@@ -25,6 +25,11 @@
 #define PAGE_UP(address)   PAGE_DOWN((uint64_t)(address) + PAGE - 1)
 #define PATH_MAX 4096
 
+/* For small variables without a value that every process writes to at its start. */
+#define HOT __attribute__((section(".bss.hot")))
+/* For large ones of which it is the beginning. */
+#define HOT_HEAD __attribute__((section(".bss.hot_head")))
+
 /* A call that the resident makes for itself. It must not block for long: no signal gets between. */
 static inline long syscall6(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
 			    uint64_t f)

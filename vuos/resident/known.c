@@ -3,11 +3,12 @@
  * Theory of operation. A small program makes most of its calls in the dynamic loader, once or twice each,
  * and is gone before patching has paid: its traps cost more than all else that we do for it. But the
  * sites are those of all programs before. So each process remembers which sites of its libraries have
- * trapped, hands that on at exec, and patches them when the next program maps the same file: all of them
- * between one pair of mprotect(2).
+ * trapped, and hands that on at exec. Of the dynamic loader, in which all programs make the same calls, the
+ * next program patches them when it maps the file, all between one pair of mprotect(2); of other
+ * libraries when they trap, but those that were patched before at the first time.
  *
- * A site is worth that if its page is, since the page has to be copied: if what trapped in it in one
- * process would have cost more than the copy. A file is recognized by its place, size and time, and what
+ * A site of the loader is worth that if its page is, since the page has to be copied: if what trapped in it in
+ * one process would have cost more than the copy. A file is recognized by its place, size and time, and what
  * is patched by its bytes, as ever; so an entry that is wrong does no harm.
  *
  * The tables change without a lock, by one thread at a time: who finds it busy forgets what it had to
@@ -22,7 +23,7 @@
 
 #define FILES_MAX 6
 #define SITES_MAX 128
-#define WORTH     3 /* traps in a page */
+#define WORTH     4 /* traps in a page */
 
 struct file {
 	uint64_t dev, ino, size, seconds, nanoseconds;
@@ -43,8 +44,8 @@ struct known {
 	struct site sites[SITES_MAX];
 };
 
-static struct known known;
-static struct lock lock;
+static struct known known HOT;
+static struct lock lock HOT;
 
 static bool is_sane(const struct known *state, size_t len)
 {
@@ -112,23 +113,24 @@ static uint32_t place_of(uint8_t file, uint64_t offset)
 	return i;
 }
 
-void known_note(uint8_t file, uint64_t offset, uint64_t number, unsigned traps)
+unsigned known_note(uint8_t file, uint64_t offset, uint64_t number, unsigned traps)
 {
 	struct site *site;
 	uint32_t i;
 
 	if (!file || offset > UINT32_MAX || number > UINT16_MAX || !lock_try(&lock))
-		return;
+		return traps;
 	i = place_of(file, offset);
 	site = &known.sites[i];
 	if (i < known.num_sites && site->file == file && site->offset == offset) {
-		site->traps = (uint8_t)MAX(site->traps, traps);
+		traps = site->traps = (uint8_t)MAX(site->traps, traps);
 	} else if (known.num_sites < SITES_MAX) {
 		memmove(site + 1, site, (known.num_sites - i) * sizeof(*site));
 		*site = (struct site){ (uint32_t)offset, (uint16_t)number, file, (uint8_t)traps };
 		known.num_sites++;
 	}
 	lock_drop(&lock);
+	return traps;
 }
 
 /* Traps in the page of site I, and behind its last site: *RET_NEXT. */

@@ -48,7 +48,7 @@ struct image {
 	} head;
 };
 
-static char zero_page[PAGE];
+static const char zero_page[PAGE];
 
 static long refuse(const struct image *image, const char *why)
 {
@@ -167,7 +167,8 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 			return refuse(image, "a segment cannot be mapped");
 		zeros = PAGE_UP(file_end);
 		if (protection(p) == (PROT_READ | PROT_EXEC))
-			memory_add_code(page, file_end, image->fd, PAGE_DOWN(p->p_offset), image->is_loader);
+			memory_add_code(page, file_end, image->fd, PAGE_DOWN(p->p_offset),
+					image->is_loader ? CODE_LOADER : CODE_PROGRAM);
 		/* A file that is shorter than its headers say has nothing there. */
 		if (end > file_end && p->p_flags & PF_W &&
 		    copy_out(file_end, zero_page, PAGE_UP(file_end) - file_end) < 0)

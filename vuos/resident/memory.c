@@ -36,28 +36,26 @@ static struct {
 	struct lock lock;
 	uint32_t count;
 	struct range range[RANGES_MAX];
-} code;
+} code HOT_HEAD;
 
 /*
  * The dynamic loader's. What it maps is a library; what others map may be bytes that they read: of another
  * program, say, which they interpret.
  */
-static struct range loader;
+static struct range loader HOT;
 
 /* --- code ------------------------------------------------------------------------------------ */
 
-/* With all signals blocked, so that no handler wants the lock that we have. */
-static void table_lock(uint64_t *mask)
+/* No handler of the program's runs meanwhile, and ours do not want it. */
+static void table_lock(void)
 {
-	*mask = signals_block_all();
 	while (!lock_try(&code.lock))
 		__asm__ volatile("pause");
 }
 
-static void table_unlock(uint64_t mask)
+static void table_unlock(void)
 {
 	lock_drop(&code.lock);
-	signals_restore(mask);
 }
 
 /* [BEGIN, END) of the same file as LIKE. */
@@ -67,18 +65,19 @@ static void table_put(uint64_t begin, uint64_t end, const struct range *like)
 		code.range[code.count++] = (struct range){ begin, end, like->base, like->file };
 }
 
-void memory_add_code(uint64_t begin, uint64_t end, long fd, uint64_t offset, bool library)
+void memory_add_code(uint64_t begin, uint64_t end, long fd, uint64_t offset, enum code_kind kind)
 {
-	const struct range like = { .base = begin - offset, .file = library ? known_file(fd) : 0 };
-	uint64_t mask;
+	const struct range like = { .base = begin - offset,
+				    .file = kind == CODE_PROGRAM ? 0 : known_file(fd) };
 
 	end = PAGE_UP(end);
-	if (library && !loader.end)
+	if (kind == CODE_LOADER)
 		loader = (struct range){ .begin = begin, .end = end };
-	table_lock(&mask);
+	table_lock();
 	table_put(begin, end, &like);
-	table_unlock(mask);
-	known_patch(like.file, offset, begin, end);
+	table_unlock();
+	if (kind == CODE_LOADER)
+		known_patch(like.file, offset, begin, end);
 }
 
 uint8_t memory_file_at(uint64_t address, uint64_t *ret_offset)
@@ -108,11 +107,11 @@ static bool table_touches(uint64_t begin, uint64_t end)
 
 static void memory_forget_code(uint64_t begin, uint64_t len)
 {
-	uint64_t end = PAGE_UP(begin + len), mask;
+	uint64_t end = PAGE_UP(begin + len);
 
 	if (!len || end < begin || !table_touches(begin, end))
 		return;
-	table_lock(&mask);
+	table_lock();
 	for (uint32_t i = 0; i < code.count;) {
 		struct range old = code.range[i];
 
@@ -124,19 +123,18 @@ static void memory_forget_code(uint64_t begin, uint64_t len)
 		table_put(old.begin, MIN(old.end, begin), &old);
 		table_put(MAX(old.begin, end), old.end, &old);
 	}
-	table_unlock(mask);
+	table_unlock();
 	patch_forget(begin, end);
 }
 
 bool memory_is_code(uint64_t begin, uint64_t end)
 {
 	bool is = false;
-	uint64_t mask;
 
-	table_lock(&mask);
+	table_lock();
 	for (uint32_t i = 0; i < code.count && !is; i++)
 		is = code.range[i].begin <= begin && end <= code.range[i].end;
-	table_unlock(mask);
+	table_unlock();
 	return is;
 }
 
@@ -176,6 +174,11 @@ long call_mprotect(struct context *c, struct call *call)
 	return call_range(c, call);
 }
 
+static bool by_loader(const struct call *call)
+{
+	return loader.begin <= call->pc && call->pc < loader.end;
+}
+
 long call_mmap(struct context *c, struct call *call)
 {
 	uint64_t flags = CALL_ARG(call, 3), len = CALL_ARG(call, 1);
@@ -190,7 +193,7 @@ long call_mmap(struct context *c, struct call *call)
 	if (!is_error(at) && !(flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE &&
 	    (CALL_ARG(call, 2) & (PROT_WRITE | PROT_EXEC)) == PROT_EXEC)
 		memory_add_code((uint64_t)at, (uint64_t)at + len, (int)CALL_ARG(call, 4), CALL_ARG(call, 5),
-				loader.begin <= call->pc && call->pc < loader.end);
+				by_loader(call) ? CODE_LIBRARY : CODE_PROGRAM);
 	return at;
 }
 

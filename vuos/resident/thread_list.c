@@ -20,7 +20,7 @@ static struct {
 	uint32_t groups;
 	uint64_t births;
 	struct context *first, *last;
-} list;
+} list HOT;
 
 void thread_list_lock(void)
 {

@@ -18,7 +18,7 @@
 
 _Static_assert(CALL_COUNT <= 64 * EXEC_CALL_WORDS, "a bit for each call");
 
-struct exec_trace trace_how;
+struct exec_trace trace_how HOT;
 
 bool trace_wants(uint64_t number)
 {

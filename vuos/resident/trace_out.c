@@ -25,7 +25,8 @@
 /* Both lie in our data, which a program cannot map something else over. */
 struct board trace_board;
 static struct board_slot buffer;
-static int32_t slot = -1;
+static bool has_slot HOT; /* of that number */
+static int32_t slot HOT;
 
 static struct lock *buffer_lock_word(void)
 {
@@ -79,11 +80,12 @@ static int32_t find_slot(void)
 static void take_slot(void)
 {
 	slot = find_slot();
-	if (slot < 0)
+	has_slot = slot >= 0;
+	if (!has_slot)
 		return;
 	if (!map_over(&buffer, sizeof(buffer), BOARD_SLOT_AT(slot))) {
 		__atomic_store_n(&trace_board.owners[slot], 0, __ATOMIC_RELEASE);
-		slot = -1;
+		has_slot = false;
 		return;
 	}
 	lock_drop(buffer_lock_word());
@@ -98,7 +100,7 @@ void trace_out_start(void)
 
 void trace_out_forked(void)
 {
-	if (slot >= 0) {
+	if (has_slot) {
 		(void)NATIVE(__NR_mmap, &buffer, sizeof(buffer), PROT_READ_WRITE, MAP_PRIVATE_FIXED_ANONYMOUS,
 			     -1, 0);
 		take_slot();
@@ -111,7 +113,7 @@ void trace_out_forked(void)
 void trace_out_end(void)
 {
 	trace_flush();
-	if (slot >= 0)
+	if (has_slot)
 		__atomic_store_n(&trace_board.owners[slot], 0, __ATOMIC_RELEASE);
 }
 

@@ -70,6 +70,8 @@ _Static_assert(sizeof(struct site) == 32, "many to a page");
 /* At the beginning of one. */
 struct arena {
 	uint64_t taken[ARENA_STUBS / 64]; /* a bit for each stub */
+	uint64_t first;                   /* that may be free */
+	uint64_t unused[7];
 };
 _Static_assert(sizeof(struct arena) % STUB_SIZE == 0, "in the place of stubs");
 
@@ -83,8 +85,8 @@ static struct {
 	uint32_t num_arenas;
 	uint32_t num_sites; /* that were given out, and more if there are no more */
 	uint16_t chains[CHAINS]; /* numbers of sites, from 1 */
-	struct site sites[SITES];
 	struct arena *arenas[ARENAS];
+	struct site sites[SITES];
 } patches __attribute__((aligned(PAGE)));
 
 /* --- sites ------------------------------------------------------------------------------------- */
@@ -161,7 +163,7 @@ static bool is_invalid(uint8_t opcode)
 /* A stub in ARENA that a jump which ends at NEXT reaches; INVALID: with such a third byte. 0: none. */
 static uint64_t stub_in(struct arena *arena, uint64_t next, bool invalid)
 {
-	for (uint32_t i = sizeof(*arena) / STUB_SIZE; i < ARENA_STUBS; i++) {
+	for (uint64_t i = arena->first; i < ARENA_STUBS; i++) {
 		uint64_t stub = (uint64_t)arena + (uint64_t)i * STUB_SIZE;
 		int64_t distance = (int64_t)(stub - next);
 
@@ -172,6 +174,8 @@ static uint64_t stub_in(struct arena *arena, uint64_t next, bool invalid)
 		if (invalid && !is_invalid((uint8_t)((uint64_t)distance >> 8)))
 			continue;
 		arena->taken[i / 64] |= 1ull << (i % 64);
+		if (i == arena->first)
+			arena->first++;
 		return stub;
 	}
 	return 0;
@@ -187,6 +191,7 @@ static struct arena *arena_at(uint64_t place)
 		return NULL;
 	}
 	patches.arenas[patches.num_arenas] = (struct arena *)place;
+	patches.arenas[patches.num_arenas]->first = sizeof(struct arena) / STUB_SIZE;
 	return patches.arenas[patches.num_arenas++];
 }
 
@@ -365,8 +370,8 @@ void patch_trapped(uint64_t address, uint64_t number)
 		return;
 	site->traps++;
 	file = memory_file_at(address, &offset);
-	if (file)
-		known_note(file, offset, number, site->traps);
+	if (file && known_note(file, offset, number, site->traps) >= TRAPS_BEFORE)
+		enough = 1;
 	if (site->traps < enough || !lock_try(&patches.lock))
 		return;
 	if (site->state == SITE_NEW && !patch(site, (uint32_t)number))
