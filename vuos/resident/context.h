@@ -7,6 +7,7 @@
 
 #include "vuos/resident/arch/x86_64/frame.h"
 #include "vuos/resident/base.h"
+#include "vuos/resident/counters.h"
 #include "vuos/resident/exec_state.h"
 
 #define SIGNALS 65 /* 1 to 64 */
@@ -77,6 +78,7 @@ struct context {
 	void *scratch;             /* mapping of an exec under way, freed by the parent of vfork(2) */
 	size_t scratch_len;
 	bool is_vfork_child;
+	struct counters counters;
 	struct seccomp_state seccomp;
 	/* thread_list.h; the number is there when it is needed. */
 	struct context *list_next, *list_before;
@@ -136,6 +138,11 @@ struct fast_frame {
 };
 _Static_assert(sizeof(struct fast_frame) == FRAME_RED_ZONE, "no more than what a signal leaves alone");
 
+static inline void count(struct context *c, enum counter counter)
+{
+	c->counters.of[counter]++;
+}
+
 /* One call of the program. */
 struct call {
 	uint64_t raw[7];     /* number and arguments, for native_call() */
@@ -186,6 +193,7 @@ struct process {
 	bool is_restricted; /* what may be executed: exec_file.c */
 	bool has_threads; /* memory is, or was, shared with others */
 	uint64_t shown_signals; /* those of OURS that are in the mask of a signalfd(2) */
+	bool tells_counters;
 	uint32_t outer_seccomp; /* SECCOMP_MODE_ that we were started with, where our trap hides it */
 	struct exec_reserved reserved; /* reserved.h */
 	uint64_t segment_len; /* of the segment's mapping; 0: it was not needed yet */

@@ -125,6 +125,13 @@ static bool was_leaving(struct context *c, struct frame *f)
 	return true;
 }
 
+/* The call before PC was not made. */
+static uint64_t restart(struct context *c, uint64_t pc)
+{
+	count(c, COUNT_RESTARTED);
+	return pc - SYSCALL_INSTRUCTION;
+}
+
 bool trap_handle(struct frame *f)
 {
 	struct context *c = context_here();
@@ -148,6 +155,7 @@ bool trap_handle(struct frame *f)
 			patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
 		f->uc.rip = patch_resume(f->uc.rip);
 	}
+	count(c, COUNT_TRAPPED);
 	call.pc = f->uc.rip;
 	memcpy(call.raw, (const uint64_t[]){ CALL_NUMBER(f->uc.rax), f->uc.rdi, f->uc.rsi, f->uc.rdx, f->uc.r10,
 					     f->uc.r8, f->uc.r9 }, sizeof(call.raw));
@@ -158,7 +166,7 @@ bool trap_handle(struct frame *f)
 	if (call.keep)
 		return true;
 	if (result == CALL_RESTART)
-		f->uc.rip -= SYSCALL_INSTRUCTION;
+		f->uc.rip = restart(c, f->uc.rip);
 	else
 		f->uc.rax = (uint64_t)result;
 	return true;
@@ -177,8 +185,9 @@ void fast_handle(struct fast_frame *f)
 		return;
 	}
 	result = process.watch ? serve_watched(c, &call) : serve(c, &call);
+	count(c, COUNT_FAST);
 	if (result == CALL_RESTART)
-		f->rcx -= SYSCALL_INSTRUCTION;
+		f->rcx = restart(c, f->rcx);
 	else
 		f->rax = (uint64_t)result;
 }

@@ -109,7 +109,8 @@ static void add_sections(struct exec_writer *writer, struct context *c, const st
 	const struct exec_base base = { .trap = process.trap, .patching = process.patching,
 					.descriptor = (int32_t)e->fd, .loader = (int32_t)e->loader,
 					.is_unnamed = e->target->is_unnamed, .limit = e->limit,
-					.is_restricted = process.is_restricted };
+					.is_restricted = process.is_restricted,
+					.tells_counters = process.tells_counters };
 
 	(void)exec_state_add(writer, EXEC_BASE, &base, sizeof(base));
 	exec_state_add_text(writer, EXEC_PATH, e->path);
@@ -281,6 +282,7 @@ static long do_exec(struct context *c, struct exec *e, uint64_t *env, uint64_t n
 		env[num_env + 1] = 0;
 		passed = pass(c, fds);
 		traced_exec(c);
+		counters_tell();
 		r = execute_resident(e->argv, env);
 		traced_exec_failed(c);
 		pass_failed(passed, fds);

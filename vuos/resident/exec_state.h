@@ -41,6 +41,7 @@ struct exec_base {
 	int32_t descriptor, loader; /* of the program and its dynamic loader; -1: to be opened by name */
 	uint32_t is_unnamed;     /* it was executed by a descriptor only */
 	uint32_t is_restricted;  /* by a security module, perhaps: exec_file.c */
+	uint32_t tells_counters; /* counters.h */
 	uint64_t limit;          /* the soft limit of descriptors is to be this again; 0: it is */
 };
 

@@ -46,6 +46,9 @@ uint64_t patch_undo(const struct tracee *t, uint64_t pc);
 /* In a child that does not share memory. */
 void patch_forked(void);
 
+/* Sites that are jumps now. */
+unsigned patch_count(void);
+
 /* entry.S: a call from a patched site; and one that leaves by the trapped instruction. */
 void fast_handle(struct fast_frame *f);
 void fast_leave_by_trap(struct fast_frame *f);

@@ -396,8 +396,10 @@ static bool interrupts(const struct context *c)
 }
 
 /* A thread in a window is set back to the test before it. */
-static void leave_window(const struct context *c, struct frame *f)
+static void leave_window(struct context *c, struct frame *f)
 {
+	uint64_t pc = f->uc.rip;
+
 	if (is_between(f->uc.rip, native_window, native_syscall)) {
 		/* Of ours the kernel thinks that all calls are to be restarted. */
 		f->uc.rip = (uint64_t)(c->work == WORK_HELD && interrupts(c) ? native_interrupted
@@ -409,6 +411,8 @@ static void leave_window(const struct context *c, struct frame *f)
 		f->uc.rip = (uint64_t)fast_window;
 		f->uc.rsp = c->stack_end - sizeof(struct fast_frame);
 	}
+	if (f->uc.rip != pc)
+		count(c, COUNT_ROLLED_BACK);
 }
 
 /* A thread that is leaving, on its last instruction or our trapped one, is where it wants to go. */
@@ -511,12 +515,14 @@ void signal_handle(struct frame *f)
 		return;
 	if (ours && (c->blocked & SIGNAL_BIT(f->info.signo) || is_in_text(f->uc.rip))) {
 		held_add(c, &f->info);
+		count(c, COUNT_DEFERRED);
 		if (c->work)
 			leave_window(c, f);
 	} else if (is_in_text(f->uc.rip)) {
 		c->pending = f->info;
 		c->pending_mask = f->uc.mask; /* if there is no frame of the trap, which has it */
 		work_add(c, WORK_PENDING);
+		count(c, COUNT_DEFERRED);
 		f->uc.mask = ALL_BUT_OURS;
 		leave_window(c, f);
 	} else {

@@ -191,6 +191,7 @@ static struct context *begin(const void *state)
 	process.trap = (enum trap)base->trap;
 	process.patching = (enum patching)base->patching;
 	process.is_restricted = base->is_restricted;
+	process.tells_counters = base->tells_counters;
 	reserved_start(state);
 	process.self = keep_text(exec_state_text(state, EXEC_RESIDENT));
 	process.program = keep_text(exec_state_text(state, EXEC_NAME));

@@ -50,6 +50,7 @@ static void context_free(struct context *c)
 	if (c->scratch)
 		(void)NATIVE(__NR_munmap, c->scratch, c->scratch_len);
 	thread_list_remove(c);
+	counters_take(c);
 	seccomp_drop(c);
 	stack_give(c);
 }
@@ -165,6 +166,7 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 		patch_forked();
 		exec_forked();
 		stacks_forked(c);
+		counters_forked(c);
 		trace_forked();
 		thread_list_begin(c);
 		traced_forked(c);
@@ -247,8 +249,16 @@ long call_exit(struct context *c, struct call *call)
 		return native_call(call->raw);
 	(void)signals_block_every(); /* no handler runs any more, without the filters */
 	thread_list_remove(c);
+	counters_take(c);
 	seccomp_drop(c);
 	if (c == &process.first)
 		return syscall6(__NR_exit, CALL_ARG(call, 0), 0, 0, 0, 0, 0);
 	stack_end(c, (int)CALL_ARG(call, 0));
+}
+
+long call_exit_group(struct context *c, struct call *call)
+{
+	if (!c->work)
+		counters_tell();
+	return native_call(call->raw);
 }

@@ -122,7 +122,8 @@ pid_t launcher_start(const struct launcher *l, char **argv, struct error *error)
 	char path[PATH_MAX], variable[PATH_MAX + 16];
 	struct handover handover = {
 		.base = { .trap = (uint32_t)s->trap, .patching = s->patching, .descriptor = -1,
-			  .loader = -1, .is_restricted = handover_is_restricted() },
+			  .loader = -1, .is_restricted = handover_is_restricted(),
+			  .tells_counters = s->counters },
 		.path = path, .trace = l->trace.fd >= 0 ? &l->trace.how : NULL, .mask = &l->mask,
 		.resident = l->resident, .reserved = l->reserved,
 	};

@@ -107,6 +107,8 @@ static const struct option_row rows[] = {
 	  .help = "let the kernel forbid the network: none, or but udp, bind:PORT, connect:PORT" },
 	{ 0, "confine-deny", .kind = OPTION_CALL, .arg = "CALLS", .set = confine_set_deny,
 	  .help = "let the kernel refuse calls: as the filter of --trace" },
+	{ 0, "counters", .kind = OPTION_FLAG, .offset = offsetof(struct settings, counters),
+	  .help = "say when a program ends how its calls were caught" },
 	{ 0, "check", .kind = OPTION_FLAG, .offset = offsetof(struct settings, check),
 	  .help = "say what this machine allows, and run nothing" },
 	{ 0, "json", .kind = OPTION_FLAG, .offset = offsetof(struct settings, json),

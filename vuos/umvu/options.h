@@ -18,6 +18,7 @@ enum orphans { ORPHANS_WAIT, ORPHANS_LEAVE, ORPHANS_KILL };
 
 struct settings {
 	int trap; /* enum trap */
+	bool counters;
 	unsigned patching;
 	struct trace_settings trace;
 	struct confine_settings confine;

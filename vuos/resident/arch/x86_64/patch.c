@@ -518,6 +518,16 @@ void patch_forked(void)
 	process.has_threads = false;
 }
 
+unsigned patch_count(void)
+{
+	const struct site *site;
+	unsigned count = 0;
+
+	for (uint32_t i = 0; (site = site_numbered(i)); i++)
+		count += __atomic_load_n(&site->state, __ATOMIC_RELAXED) == SITE_PATCHED;
+	return count;
+}
+
 /* --- in a process that is traced by this one ------------------------------------------------------- */
 
 /* The bytes that a jump has replaced, over those in BYTES. */
