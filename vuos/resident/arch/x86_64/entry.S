@@ -331,9 +331,14 @@ copy_failed:
 	mov	$-14, %rax
 	ret
 
-/* long copy_string(char *to, const char *from, size_t room): its length, -EFAULT, -ENAMETOOLONG. */
+/*
+ * long copy_string(char *to, const char *from, size_t room): its length, -EFAULT, -ENAMETOOLONG. Many calls
+ * are made without a path, which is no place for a fault.
+ */
 	.globl	copy_string, string_fault, string_failed
 copy_string:
+	test	%rsi, %rsi
+	jz	string_failed
 	xor	%eax, %eax
 1:	cmp	%rdx, %rax
 	jae	3f
