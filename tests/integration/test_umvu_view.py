@@ -254,3 +254,27 @@ def test_limits(lab, ours):
         done = lab.run(['/bin/bash', '-c', f'{limit}; exec "$0" -V limited /bin/sh -c "echo fine"',
                         ours.program('umvu')])
         assert (done.status, done.out) == (0, 'fine\n'), limit
+
+
+# --- vuname ---------------------------------------------------------------------------------------------
+
+
+def test_vuname(lab, ours):
+    """As uname outside; inside it knows the view, and names it."""
+    umvu, vuname, node = ours.program('umvu'), ours.program('vuname'), os.uname().nodename
+    for option in ('-s', '-n', '-r', '-v', '-m', '-o', '-sr', '-mn'):
+        assert lab.run([vuname, option]).out == lab.run(['/bin/uname', option]).out
+    assert lab.run([vuname]).out == 'Linux\n' and lab.run([vuname, '-P']).out == node + '\n'
+    for arguments, status in ((['-x'], 1), (['name'], 1), (['a', 'b'], 2), (['--processes'], 1)):
+        assert lab.run([vuname, *arguments]).status == status
+    assert lab.run([vuname, '-qx']).err == ''
+    script = ('"$0" -V; "$0" -o; "$0" -P; "$0" new; "$0" -N; "$0" ""; test $("$0" -U) = $PPID && "$0" -P; '
+              '"$0" -s; "$0" --processes')
+    done = lab.run([umvu, '-V', 'foo', '/bin/sh', '-c', script, vuname])
+    lines = done.out.splitlines()
+    server = lines[4].partition('[')[2].rstrip(']')
+    assert server.isdigit()
+    assert lines[:6] == ['foo', 'GNU/Linux/VUOS', 'foo', 'new', f'{node}[{server}]', 'Linux'], done
+    assert any(line.endswith('vuname') and line.split()[1].isdigit() for line in lines[6:])
+    assert done.err == ''
+    assert lab.run([umvu, vuname, 65 * 'n']).status == 1
