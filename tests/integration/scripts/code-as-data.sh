@@ -4,8 +4,9 @@
 for i in {1..10}; do /bin/ls / >/dev/null; done
 python3 -c '
 import mmap
-for line in open("/proc/self/maps"):
-    if "/libc.so" in line or "/ld-linux" in line:
-        with open(line.split()[-1], "rb") as file:
+names = {line.split()[-1] for line in open("/proc/self/maps")}
+for name in sorted(names):
+    if "/libc.so" in name or "/ld-linux" in name:
+        with open(name, "rb") as file:
             code = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
             print(code[:] == file.read())'
