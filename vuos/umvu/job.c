@@ -12,10 +12,13 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "processes.h"
+
+#define GRACE 10000000 /* ns */
 
 /* True: we did stop, and go on. */
 static bool stop_by(int signo)
@@ -32,11 +35,29 @@ static bool stop_by(int signo)
 	return sigpending(&set) == 0 && sigismember(&set, SIGCONT) > 0;
 }
 
+static bool is_stopped(pid_t program)
+{
+	struct process_row row;
+	char state;
+
+	return process_read(program, &row, &state) == 0 && state == 'T';
+}
+
+/* Who stops a program only to let it go on at once would not wake us. */
+static bool stays_stopped(pid_t program)
+{
+	const struct timespec while_it_may = { .tv_nsec = GRACE };
+
+	return is_stopped(program) && nanosleep(&while_it_may, NULL) == 0 && is_stopped(program);
+}
+
 void job_stop(pid_t program, int signo)
 {
 	pid_t group = getpgid(program), own = getpgrp();
 	auto_close int terminal = -1;
 
+	if (!stays_stopped(program))
+		return;
 	if (group == own) {
 		(void)stop_by(signo);
 		return;
@@ -51,9 +72,6 @@ void job_stop(pid_t program, int signo)
 
 void job_continue(pid_t program)
 {
-	struct process_row row;
-	char state;
-
-	if (process_read(program, &row, &state) == 0 && state == 'T')
+	if (is_stopped(program))
 		(void)kill(program, SIGCONT);
 }
