@@ -98,6 +98,8 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 		return error_set_errno(error, errno, "%s", resident);
 	l->settings = s;
 	r = reserve(l->resident, &l->reserved, error);
+	if (r == 0 && s->messages.file)
+		launcher_share(l, RESERVED_LOG, s->messages_fd);
 	if (r == 0)
 		r = make_trace(l, error);
 	if (r == 0)

@@ -39,6 +39,26 @@ static int set_patching(void *settings, const char *argument, struct error *erro
 	return error_set(error, EINVAL, "--patch=%s: neither never, normal nor first", argument);
 }
 
+static int set_seccomp(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+
+	(void)argument;
+	(void)error;
+	s->trap = TRAP_FILTER_NEW;
+	return 0;
+}
+
+static int set_no_seccomp(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+
+	(void)argument;
+	(void)error;
+	s->trap = TRAP_DISPATCH;
+	return 0;
+}
+
 static int set_orphans(void *settings, const char *argument, struct error *error)
 {
 	static const char *const names[3] = { "wait", "leave", "kill" }; /* enum orphans */
@@ -68,6 +88,22 @@ static const struct option_row rows[] = {
 	  .help = "when call sites are changed to jump instead of trapping" },
 	{ 'V', "vu_name", .aliases = "vu-name view-name", .kind = OPTION_STRING, .arg = "NAME",
 	  .offset = offsetof(struct settings, name), .help = "what the view is called: vuname(1) says it" },
+	{ 'f', "rc", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
+	  .offset = offsetof(struct settings, rc_file),
+	  .help = "a program to run in the view first, instead of " VS_SYSCONFDIR "/vurc and ~/.vurc" },
+	{ 'N', "norc", .kind = OPTION_FLAG, .offset = offsetof(struct settings, no_rc),
+	  .help = "run none of these" },
+	{ 'l', "loglevel", .kind = OPTION_CALL, .arg = "N", .set = messages_set_level, .preset = "5",
+	  .help = "write messages up to this level of syslog(3): 0 to 7" },
+	{ 's', "syslog", .kind = OPTION_CALL, .arg = "N", .set = messages_set_syslog,
+	  .help = "send messages up to this level to syslog(3), too" },
+	{ 'o', "output", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
+	  .offset = offsetof(struct settings, messages.file),
+	  .help = "write messages to a file, which is emptied before" },
+	{ 'S', "noseccomp", .kind = OPTION_CALL, .set = set_no_seccomp, .help = "as --trap=dispatch" },
+	{ 0, "seccomp", .kind = OPTION_CALL, .set = set_seccomp, .help = "as --trap=filter" },
+	{ 'x', "nonesting", .kind = OPTION_FLAG, .offset = offsetof(struct settings, ignored),
+	  .help = "accepted and ignored" },
 	{ 0, "orphans", .kind = OPTION_CALL, .arg = "WHAT", .set = set_orphans,
 	  .choices = "wait leave kill", .preset = "wait",
 	  .help = "what to do with processes that the program leaves behind when it ends" },

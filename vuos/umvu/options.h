@@ -2,8 +2,10 @@
 /* What the command line of umvu says. */
 #pragma once
 
+#include "base/log.h"
 #include "base/option.h"
 #include "confine.h"
+#include "messages.h"
 #include "trace.h"
 
 enum { STATUS_USAGE = 2, STATUS_REFUSED = 126, STATUS_NOT_FOUND = 127 };
@@ -25,8 +27,13 @@ struct settings {
 	bool check, json;
 	const char *name; /* of the view */
 	unsigned orphans; /* enum orphans */
+	const char *rc_file; /* instead of the usual ones; NULL: none */
+	bool no_rc, ignored;
+	struct message_settings messages;
+	int messages_fd; /* where they are written to */
 };
 
-#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL, .trace = TRACE_SETTINGS_INIT, .name = "" }
+#define SETTINGS_INIT { .trap = TRAP_ANY, .patching = PATCH_NORMAL, .trace = TRACE_SETTINGS_INIT, .name = "", \
+			.messages.level = LOG_LEVEL_NOTICE }
 
 extern const struct option_program umvu_options;

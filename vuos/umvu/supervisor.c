@@ -28,6 +28,7 @@
 #include "job.h"
 #include "launch.h"
 #include "processes.h"
+#include "rc.h"
 #include "trace_report.h"
 #include "view.h"
 
@@ -39,7 +40,8 @@ struct supervisor {
 	struct view view;
 	struct trace_view trace;
 	struct channel channel;
-	pid_t root; /* the program; 0: it has ended */
+	pid_t root; /* the program, or one before it; 0: it has ended */
+	bool is_rc;
 	int status; /* of the program */
 	bool leads; /* the session */
 };
@@ -74,6 +76,10 @@ static void root_ended(struct supervisor *sup, int wait_status)
 {
 	sup->status = status_of(wait_status);
 	sup->root = 0;
+	if (sup->is_rc) {
+		loop_stop(sup->loop, 0);
+		return;
+	}
 	if (sup->settings->orphans == ORPHANS_KILL)
 		kill_all();
 	if (sup->settings->orphans != ORPHANS_WAIT)
@@ -171,7 +177,8 @@ static void close_others(unsigned first, int *kept, size_t count)
 /* What the program closes shall be closed: a pipe's other end would wait for us. */
 static void let_go(const struct supervisor *sup)
 {
-	int kept[] = { sup->view.segment.fd, sup->channel.ours, sup->trace.fd }; /* -1: there is none */
+	int kept[] = { sup->view.segment.fd, sup->channel.ours, sup->trace.fd, /* -1: there is none */
+		       sup->settings->messages_fd };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -179,22 +186,6 @@ static void let_go(const struct supervisor *sup)
 			(void)dup2(null, fd);
 	close_others(STDERR_FILENO + 1, kept, ARRAY_SIZE(kept));
 	(void)chdir("/");
-}
-
-/* The program, which has what all programs of the view share. */
-static int start_program(struct supervisor *sup, char **argv, struct error *error)
-{
-	struct launcher launcher;
-	int r = launcher_init(&launcher, sup->settings, error);
-
-	if (r < 0)
-		return r;
-	sup->trace = launcher.trace;
-	launcher_share(&launcher, RESERVED_SEGMENT, sup->view.segment.fd);
-	launcher_share(&launcher, RESERVED_CHANNEL, sup->channel.theirs);
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	sup->root = launcher_start(&launcher, argv, error);
-	return sup->root;
 }
 
 static int watch(struct supervisor *sup)
@@ -211,6 +202,65 @@ static int watch(struct supervisor *sup)
 		return r;
 	children_changed(sup); /* one that ended before is not told again */
 	return loop_run(sup->loop);
+}
+
+/* Runs one of the files before the program. -ECANCELED: it was killed, and nothing more is to be done. */
+static int run_rc(struct supervisor *sup, const struct launcher *launcher, char *path, struct error *error)
+{
+	char *argv[] = { path, NULL };
+	int r = launcher_start(launcher, argv, error);
+
+	if (r < 0)
+		return r;
+	sup->root = r;
+	sup->is_rc = true;
+	r = watch(sup);
+	loop_free(sup->loop);
+	sup->loop = NULL;
+	sup->is_rc = false;
+	if (r >= 0 && sup->status > STATUS_SIGNAL)
+		r = error_set(error, ECANCELED, "%s was killed by signal %d", path,
+			      sup->status - STATUS_SIGNAL);
+	return MIN(r, 0);
+}
+
+/* Those of the system and of the user do not keep the program from running when they cannot. */
+static int run_rc_files(struct supervisor *sup, const struct launcher *launcher, struct error *error)
+{
+	const struct settings *s = sup->settings;
+	struct rc_files files;
+
+	rc_find(s, &files);
+	for (unsigned i = 0; i < files.count; i++) {
+		int r = run_rc(sup, launcher, files.paths[i], error);
+
+		if (r == -ECANCELED || (r < 0 && s->rc_file))
+			return r;
+		if (r < 0)
+			log_warning("%s", error_text(error));
+	}
+	*error = (struct error){ 0 };
+	return 0;
+}
+
+/* The program, which has what all programs of the view share. */
+static int start_program(struct supervisor *sup, char **argv, struct error *error)
+{
+	struct launcher launcher;
+	int r = launcher_init(&launcher, sup->settings, error);
+
+	if (r < 0)
+		return r;
+	sup->trace = launcher.trace;
+	launcher_share(&launcher, RESERVED_SEGMENT, sup->view.segment.fd);
+	launcher_share(&launcher, RESERVED_CHANNEL, sup->channel.theirs);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r = run_rc_files(sup, &launcher, error);
+	if (r == 0)
+		r = launcher_start(&launcher, argv, error);
+	if (r > 0)
+		sup->root = r;
+	return r;
 }
 
 /* As long as the program, and with it the view, runs. */

@@ -24,11 +24,17 @@ int main(int argc, char **argv)
 		return check_machine(s.json);
 	if (first >= argc)
 		return option_usage_error(&umvu_options, "which program is to be run?");
-	r = check_trap(&s, &error);
+	r = messages_begin(&s.messages, &error);
+	if (r >= 0)
+		s.messages_fd = r;
+	if (r >= 0)
+		r = check_trap(&s, &error);
 	if (r == 0)
 		r = supervise(&s, argv + first, &error);
 	if (r >= 0)
 		return r;
 	log_error("%s", error_text(&error));
+	if (r == -ECANCELED)
+		return STATUS_USAGE;
 	return r == -ENOENT ? STATUS_NOT_FOUND : STATUS_REFUSED;
 }
