@@ -6,9 +6,19 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "include/vulib.h"
 #include "check.h"
 #include "options.h"
 #include "supervisor.h"
+
+/* Views do not nest: the resident has one place in memory. */
+static int check_outside(const char *program, struct error *error)
+{
+	if (vu_check() < 0)
+		return 0;
+	return error_set(error, EBUSY, "this is the inside of a view, which holds no other: "
+				       "run %s by itself, or outside of umvu", program);
+}
 
 int main(int argc, char **argv)
 {
@@ -28,6 +38,8 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		s.messages_fd = r;
 	if (r >= 0)
+		r = check_outside(argv[first], &error);
+	if (r == 0)
 		r = check_trap(&s, &error);
 	if (r == 0)
 		r = supervise(&s, argv + first, &error);
