@@ -41,22 +41,14 @@ static int set_patching(void *settings, const char *argument, struct error *erro
 
 static int set_seccomp(void *settings, const char *argument, struct error *error)
 {
-	struct settings *s = settings;
-
 	(void)argument;
-	(void)error;
-	s->trap = TRAP_FILTER_NEW;
-	return 0;
+	return set_trap(settings, "filter", error);
 }
 
 static int set_no_seccomp(void *settings, const char *argument, struct error *error)
 {
-	struct settings *s = settings;
-
 	(void)argument;
-	(void)error;
-	s->trap = TRAP_DISPATCH;
-	return 0;
+	return set_trap(settings, "dispatch", error);
 }
 
 static int set_orphans(void *settings, const char *argument, struct error *error)

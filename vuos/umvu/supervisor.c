@@ -42,6 +42,7 @@ struct supervisor {
 	struct channel channel;
 	pid_t root; /* the program, or one before it; 0: it has ended */
 	bool is_rc;
+	int rc_signal; /* that has killed the one before it; 0: none */
 	int status; /* of the program */
 	bool leads; /* the session */
 };
@@ -77,6 +78,7 @@ static void root_ended(struct supervisor *sup, int wait_status)
 	sup->status = status_of(wait_status);
 	sup->root = 0;
 	if (sup->is_rc) {
+		sup->rc_signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 		loop_stop(sup->loop, 0);
 		return;
 	}
@@ -218,9 +220,8 @@ static int run_rc(struct supervisor *sup, const struct launcher *launcher, char 
 	loop_free(sup->loop);
 	sup->loop = NULL;
 	sup->is_rc = false;
-	if (r >= 0 && sup->status > STATUS_SIGNAL)
-		r = error_set(error, ECANCELED, "%s was killed by signal %d", path,
-			      sup->status - STATUS_SIGNAL);
+	if (r >= 0 && sup->rc_signal)
+		r = error_set(error, ECANCELED, "%s was killed by signal %d", path, sup->rc_signal);
 	return MIN(r, 0);
 }
 
