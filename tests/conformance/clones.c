@@ -3,6 +3,7 @@
 #include "conformance.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -195,6 +196,30 @@ CASE(clone3_flag_errors, "untraced=exit:0 ptrace=exit:0 sysvsem=exit:0 detached=
 	say_child("newuser_fs", (struct clone_args){ .flags = CLONE_NEWUSER | CLONE_FS }, do_nothing);
 	say_child("thread", (struct clone_args){ .flags = CLONE_THREAD }, do_nothing);
 	TRY("thread_parent", clone3((struct clone_args){ .flags = CLONE_PARENT | CLONE_THREAD }));
+}
+
+/* Arguments of a kernel newer than ours: it takes them when what it does not know is 0. */
+CASE(clone3_longer_arguments, "zero=exit:3 set=E2BIG page=E2BIG edge=EFAULT short=EINVAL")
+{
+	struct {
+		struct clone_args known;
+		uint64_t more[4];
+	} args = { .known.exit_signal = SIGCHLD };
+	char before[PATH_MAX] = "", after[PATH_MAX] = "";
+	pid_t pid;
+
+	NEED(readlink("/proc/self/exe", before, sizeof(before) - 1) > 0);
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		_exit(readlink("/proc/self/exe", after, sizeof(after) - 1) > 0 && !strcmp(before, after) ? 3 : 4);
+	NEED(pid > 0);
+	say_status("zero", wait_status(pid));
+	args.more[3] = 1ull << 63;
+	TRY("set", syscall(SYS_clone3, &args, sizeof(args)));
+	TRY("page", syscall(SYS_clone3, &args, PAGE + 1));
+	args.more[3] = 0;
+	TRY("edge", syscall(SYS_clone3, memcpy(at_end(sizeof(args)), &args, sizeof(args)), sizeof(args) + 8));
+	TRY("short", syscall(SYS_clone3, &args, (size_t)CLONE_ARGS_SIZE_VER0 - 1));
 }
 
 static void say_first(void)

@@ -520,6 +520,27 @@ static void storm_masks(void)
 	timer(0);
 }
 
+/* A handler that comes and goes: while a signal is ignored, it does not do what it does by default either. */
+static void storm_actions(void)
+{
+	const struct sigaction ignored = { .sa_handler = SIG_IGN };
+	const struct sigaction handled = { .sa_handler = tick, .sa_flags = SA_RESTART };
+
+	on(SIGALRM, tick, SA_RESTART);
+	for (long i = 0; i < rounds; i++) {
+		struct sigaction old;
+		int seen;
+
+		(void)setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_usec = 1 + i % 16 }, NULL);
+		REQUIRE(sigaction(SIGALRM, &ignored, &old) == 0 && old.sa_handler == tick, i);
+		seen = ticks;
+		(void)getppid();
+		REQUIRE(ticks == seen, ticks);
+		REQUIRE(sigaction(SIGALRM, &handled, &old) == 0 && old.sa_handler == SIG_IGN, i);
+	}
+	timer(0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -530,6 +551,7 @@ static const struct {
 	{ "thread_signals", storm_thread_signals }, { "wakeups", storm_wakeups },
 	{ "queue", storm_queue }, { "exec", storm_exec }, { "thread_forks", storm_thread_forks },
 	{ "faults", storm_faults }, { "crowd", storm_crowd }, { "masks", storm_masks },
+	{ "actions", storm_actions },
 };
 
 int main(int argc, char **argv)

@@ -281,7 +281,7 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 	patch_canonical(f);
 	if (process.watch & WATCH_KEYS)
 		keys_enter(f);
-	if (taken.handler == (uint64_t)SIG_IGN && info->code <= 0) {
+	if (taken.handler == (uint64_t)SIG_IGN) { /* since it came; of a fault it is not asked */
 		f->uc.mask = mask;
 		return;
 	}
@@ -839,7 +839,7 @@ long call_rt_sigreturn(struct context *c, struct call *call)
 	f->uc = frame.uc;
 	f->uc.fpstate = fp;
 	f->uc.stack = ours;
-	(void)altstack_set(c, &frame.uc.stack, false);
+	(void)altstack_set(c, &frame.uc.stack, is_on(&c->alternate, f->uc.rsp));
 	mask_set(c, f, frame.uc.mask);
 	call->keep = true;
 	return 0;

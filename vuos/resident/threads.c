@@ -183,7 +183,6 @@ static long clone_apart(struct context *c, struct call *call, struct clone *clon
 	return r;
 }
 
-/* A child that shares memory has to have a table of handlers of its own, or its parent's. */
 static long clone_any(struct context *c, struct call *call, struct clone *clone)
 {
 	if (clone->flags & CLONE_VM)
@@ -219,17 +218,33 @@ long call_vfork(struct context *c, struct call *call)
 	return fork_with(c, call, CLONE_VM | CLONE_VFORK);
 }
 
+/* What we do not know has to be 0, as for a kernel that does not: clone3(2), copy_struct_from_user(). */
+static long take_clone_args(struct clone_args *args, uint64_t at, uint64_t size)
+{
+	if (copy_in(args, at, MIN(size, sizeof(*args))) < 0)
+		return -EFAULT;
+	for (uint64_t i = sizeof(*args); i < size; i++) {
+		char byte;
+
+		if (copy_in(&byte, at + i, 1) < 0)
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	return 0;
+}
+
 long call_clone3(struct context *c, struct call *call)
 {
 	struct clone clone = { .is_clone3 = true };
 	uint64_t size = CALL_ARG(call, 1);
+	long r;
 
 	if (size < CLONE_ARGS_SIZE_VER0 || size > PAGE)
 		return size > PAGE ? -E2BIG : -EINVAL;
-	if (size > sizeof(clone.args))
-		return native_call(call->raw); /* newer than we know: the kernel says whether it does */
-	if (copy_in(&clone.args, CALL_ARG(call, 0), size) < 0)
-		return -EFAULT;
+	r = take_clone_args(&clone.args, CALL_ARG(call, 0), size);
+	if (r < 0)
+		return r;
 	if ((clone.args.stack == 0) != (clone.args.stack_size == 0) ||
 	    (clone.args.flags & CLONE_SIGHAND && clone.args.flags & CLONE_CLEAR_SIGHAND))
 		return -EINVAL;
@@ -239,7 +254,7 @@ long call_clone3(struct context *c, struct call *call)
 	clone.args.stack = clone.args.stack_size = 0;
 	clone.native.raw[0] = __NR_clone3;
 	clone.native.raw[1] = (uint64_t)&clone.args;
-	clone.native.raw[2] = size;
+	clone.native.raw[2] = MIN(size, sizeof(clone.args));
 	return clone_any(c, call, &clone);
 }
 
