@@ -211,7 +211,8 @@ CASE(clone3_longer_arguments, "zero=exit:3 set=E2BIG page=E2BIG edge=EFAULT shor
 	NEED(readlink("/proc/self/exe", before, sizeof(before) - 1) > 0);
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		_exit(readlink("/proc/self/exe", after, sizeof(after) - 1) > 0 && !strcmp(before, after) ? 3 : 4);
+		_exit(readlink("/proc/self/exe", after, sizeof(after) - 1) > 0 &&
+		      strcmp(before, after) == 0 ? 3 : 4);
 	NEED(pid > 0);
 	say_status("zero", wait_status(pid));
 	args.more[3] = 1ull << 63;

@@ -72,9 +72,10 @@ struct call_path {
 	uint32_t follow_mask; /* the flag that decides, of the argument with the flags */
 	uint32_t empty_mask;  /* the flag that makes "" the descriptor itself; all ones: always; 0: never */
 	int8_t at;            /* the argument with the directory; -1: the working directory */
-	int8_t flags;         /* the argument with the flags, or a pointer to 64 bits of them; -1: none */
+	int8_t flags;         /* the argument with the flags; -1: none */
 	uint8_t argument;
 	uint8_t follow; /* enum call_follow_id */
+	uint8_t flags_in_memory; /* the argument points to 64 bits of them */
 };
 
 struct call_row {

@@ -45,7 +45,7 @@ long call_prctl(struct context *c, struct call *call)
 long call_refuse(struct context *c, struct call *call)
 {
 	(void)c;
-	return -call_rows[call->raw[0]].error;
+	return -call_entries[call->raw[0]].error;
 }
 
 /* A number that calls.tbl does not know: the kernel may. */

@@ -9,6 +9,12 @@ struct call_entry {
 	call_handler *handler; /* NULL: the call is made as it is */
 	bool frame;            /* it needs the program's registers as the kernel has them: by the trap */
 	uint8_t descriptors;   /* a bit for each argument that is one */
+	/*
+	 * The rest is in the call's row of calls.h, too. It stands here as the rows are otherwise only needed
+	 * for traces, and are not mapped in a process without.
+	 */
+	uint8_t first_path, paths; /* in call_paths */
+	uint8_t error;             /* of a refused call */
 };
 extern const struct call_entry call_entries[CALL_COUNT];
 

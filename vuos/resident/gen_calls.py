@@ -97,6 +97,10 @@ def initializer(**members):
                             if value not in (0, '0')) + ' }'
 
 
+def error_number(tables, call):
+    return tables.errors[call.errno][0] if call.errno else 0
+
+
 class Source:
     """The C source with the tables."""
 
@@ -148,6 +152,7 @@ class Source:
     def path_list(self, call):
         return self.paths.place([initializer(
             argument=path.argument, at=path.at, flags=path.flags,
+            flags_in_memory=int(path.flags >= 0 and call.fields[path.flags].pointer),
             follow='CALL_FOLLOW_' + path.follow.upper().replace('-', '_'),
             follow_mask=f'{path.follow_mask:#x}',
             empty_mask='UINT32_MAX' if path.empty_mask < 0 else f'{path.empty_mask:#x}')
@@ -166,7 +171,7 @@ class Source:
         return initializer(
             name=self.strings.place(call.name), class_=f'CALL_CLASS_{call.class_.upper()}',
             handler=f'CALL_HANDLER_{call.handler.upper()}', level=f'CALL_LEVEL_{call.level.upper()}',
-            error=self.tables.errors[call.errno][0] if call.errno else 0, waits=int(call.wait),
+            error=error_number(self.tables, call), waits=int(call.wait),
             result=f'CALL_TYPE_{call.result.name.upper()}', fields=len(call.fields),
             first_field=self.field_list(call.fields), variants=variants, first_variant=first_variant,
             paths=len(call.paths), first_path=self.path_list(call), descriptors=descriptors(call),
@@ -208,14 +213,18 @@ def prototypes(tables):
     return HEAD + '#pragma once\n\n#include "vuos/resident/context.h"\n\n' + rows
 
 
-def entry(call):
-    name = call.handler if call else 'unknown'
-    return initializer(handler=0 if name == 'native' else f'call_{name}', frame=int(bool(call and call.frame)),
-                       descriptors=descriptors(call) if call else 0)
+def entry(call, source):
+    if not call:
+        return initializer(handler='call_unknown')
+    return initializer(handler=0 if call.handler == 'native' else f'call_{call.handler}', frame=int(call.frame),
+                       descriptors=descriptors(call), paths=len(call.paths), first_path=source.path_list(call),
+                       error=error_number(source.tables, call))
 
 
 def dispatch(tables):
-    rows = ''.join(f'\t[{number}] = {entry(call)},\n' for number, call in sorted(tables.calls.items())
+    source = Source(tables)  # it gives the paths their places, in the order of the calls
+    entries = [(number, call, entry(call, source)) for number, call in sorted(tables.calls.items())]
+    rows = ''.join(f'\t[{number}] = {text},\n' for number, call, text in entries
                    if not call or call.handler != 'native' or descriptors(call))
     return (HEAD + '#include "vuos/resident/dispatch.h"\n\n' +
             f'const struct call_entry call_entries[CALL_COUNT] = {{\n{rows}}};\n')

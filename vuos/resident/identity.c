@@ -266,25 +266,24 @@ long identity_path(struct context *c, int directory, uint64_t at)
 /* --- the calls ------------------------------------------------------------------------------------- */
 
 /* The flags that decide whether a link is followed; they may be in memory. */
-static uint64_t flags_of(const struct call *call, const struct call_row *row, const struct call_path *path)
+static uint64_t flags_of(const struct call *call, const struct call_path *path)
 {
-	const struct call_field *field = &call_fields[row->first_field + path->flags];
 	uint64_t flags = CALL_ARG(call, path->flags);
 
-	if (field->flags & CALL_FIELD_POINTER && copy_in(&flags, flags, sizeof(flags)) < 0)
+	if (path->flags_in_memory && copy_in(&flags, flags, sizeof(flags)) < 0)
 		return 0;
 	return flags;
 }
 
-static bool follows(const struct call *call, const struct call_row *row, const struct call_path *path)
+static bool follows(const struct call *call, const struct call_path *path)
 {
 	switch (path->follow) {
 	case CALL_FOLLOW_FOLLOW:
 		return true;
 	case CALL_FOLLOW_FOLLOW_UNLESS:
-		return !(flags_of(call, row, path) & path->follow_mask);
+		return !(flags_of(call, path) & path->follow_mask);
 	case CALL_FOLLOW_FOLLOW_IF:
-		return flags_of(call, row, path) & path->follow_mask;
+		return flags_of(call, path) & path->follow_mask;
 	default:
 		return false;
 	}
@@ -298,10 +297,9 @@ static int directory_of(const struct call *call, const struct call_path *path)
 /* Of calls with several paths, the first is what is there already. */
 long call_path(struct context *c, struct call *call)
 {
-	const struct call_row *row = &call_rows[call->raw[0]];
-	const struct call_path *path = &call_paths[row->first_path];
+	const struct call_path *path = &call_paths[call_entries[call->raw[0]].first_path];
 
-	if (follows(call, row, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument)))
+	if (follows(call, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument)))
 		CALL_ARG(call, path->argument) = (uint64_t)c->path;
 	return native_call(call->raw);
 }

@@ -48,7 +48,16 @@ struct image {
 	} head;
 };
 
-static const char zero_page[PAGE];
+/* -EFAULT: a file that is shorter than its headers say has nothing there. */
+static long clear_bytes(uint64_t begin, uint64_t end)
+{
+	static const char zeros[256];
+
+	for (uint64_t at = begin; at < end; at += sizeof(zeros))
+		if (copy_out(at, zeros, MIN(end - at, sizeof(zeros))) < 0)
+			return -EFAULT;
+	return 0;
+}
 
 static long refuse(const struct image *image, const char *why)
 {
@@ -169,9 +178,7 @@ static long map_segment(const struct image *image, const Elf64_Phdr *p)
 		if (protection(p) == (PROT_READ | PROT_EXEC))
 			memory_add_code(page, file_end, image->fd, PAGE_DOWN(p->p_offset),
 					image->is_loader ? CODE_LOADER : CODE_PROGRAM);
-		/* A file that is shorter than its headers say has nothing there. */
-		if (end > file_end && p->p_flags & PF_W &&
-		    copy_out(file_end, zero_page, PAGE_UP(file_end) - file_end) < 0)
+		if (end > file_end && p->p_flags & PF_W && clear_bytes(file_end, zeros) < 0)
 			return refuse(image, "it is shorter than its headers say");
 	}
 	/* The kernel makes them as it makes a heap: they can always be written. */

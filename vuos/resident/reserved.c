@@ -100,12 +100,12 @@ long reserved_add(enum reserved kind, int fd)
 /* A directory's descriptor means nothing beside an absolute path. */
 static bool is_ignored(const struct call *call, unsigned argument)
 {
-	const struct call_row *row = &call_rows[call->raw[0]];
+	const struct call_entry *entry = &call_entries[call->raw[0]];
 
 	if (call->raw[0] == __NR_mmap)
 		return argument == MMAP_FD && CALL_ARG(call, MMAP_FLAGS) & MAP_ANONYMOUS;
-	for (unsigned i = 0; i < row->paths; i++) {
-		const struct call_path *path = &call_paths[row->first_path + i];
+	for (unsigned i = 0; i < entry->paths; i++) {
+		const struct call_path *path = &call_paths[entry->first_path + i];
 		char first;
 
 		if (path->at == (int)argument)

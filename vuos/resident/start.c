@@ -304,7 +304,9 @@ void resident_start(uint64_t *sp)
 	base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
 	path = exec_state_text(state, EXEC_PATH);
 	c = begin(state);
-	trace_start(state, (uint64_t)stack.argv, (uint64_t)stack.envp);
+	/* The code of traces is not mapped for others: resident.lds. */
+	if (exec_state_find(state, EXEC_TRACE, 0, NULL))
+		trace_start(state, (uint64_t)stack.argv, (uint64_t)stack.envp);
 	if (base->descriptor < 0)
 		follow_script(c, path, &stack);
 	set_limit_back(base);

@@ -273,7 +273,7 @@ long call_exit(struct context *c, struct call *call)
 
 long call_exit_group(struct context *c, struct call *call)
 {
-	if (!c->work)
+	if (!c->work && process.tells_counters)
 		counters_tell();
 	return native_call(call->raw);
 }

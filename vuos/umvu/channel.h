@@ -15,7 +15,11 @@ typedef int64_t channel_server(void *object, uint32_t operation, const char *tex
 
 struct channel {
 	int ours;   /* where requests arrive; -1: none */
-	int theirs; /* what all programs have */
+	/*
+	 * What all programs have. It stays open here, too: that the last of them ends is told by its
+	 * status, and would wake us twice.
+	 */
+	int theirs;
 	struct channel_slot *slots; /* of the segment */
 	channel_server *serve;
 	void *object;
@@ -33,8 +37,6 @@ struct channel {
 int channel_init(struct channel *ch, struct channel_slot *slots, channel_server *serve, void *object,
 		 struct error *error);
 void channel_free(struct channel *ch);
-/* The programs have it, so we do not need it any more. */
-void channel_given(struct channel *ch);
 int channel_watch(struct channel *ch, struct loop *loop);
 
 /* Serves one message; false: there is none. For channel_watch(), and for tests. */

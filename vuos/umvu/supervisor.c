@@ -179,8 +179,8 @@ static void close_others(unsigned first, int *kept, size_t count)
 /* What the program closes shall be closed: a pipe's other end would wait for us. */
 static void let_go(const struct supervisor *sup)
 {
-	int kept[] = { sup->view.segment.fd, sup->channel.ours, sup->trace.fd, /* -1: there is none */
-		       sup->settings->messages_fd };
+	int kept[] = { sup->view.segment.fd, sup->channel.ours, sup->channel.theirs,
+		       sup->trace.fd, sup->settings->messages_fd }; /* -1: there is none */
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -270,7 +270,6 @@ static void stay(struct supervisor *sup)
 	int r, status;
 
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a program of the view has no business in here */
-	channel_given(&sup->channel);
 	let_go(sup);
 	r = watch(sup);
 	if (r < 0) {
