@@ -12,6 +12,7 @@
 
 #include "vuos/resident/arch/x86_64/keys.h"
 #include "vuos/resident/calls.h"
+#include "vuos/resident/debug.h"
 #include "vuos/resident/held.h"
 #include "vuos/resident/patch.h"
 #include "vuos/resident/reserved.h"
@@ -84,10 +85,15 @@ static long serve_filtered(struct context *c, struct call *call)
 	return process.watch & WATCH_SECCOMP ? seccomp_serve(c, call, serve_shown) : serve_shown(c, call);
 }
 
+static long serve_traced(struct context *c, struct call *call)
+{
+	return process.watch & WATCH_TRACE ? trace_serve(c, call, serve_filtered) : serve_filtered(c, call);
+}
+
 /* Somebody wants to know of, or to decide on, each call. */
 static __attribute__((noinline)) long serve_watched(struct context *c, struct call *call)
 {
-	return process.watch & WATCH_TRACE ? trace_serve(c, call, serve_filtered) : serve_filtered(c, call);
+	return process.watch & WATCH_DEBUG ? debug_serve(c, call, serve_traced) : serve_traced(c, call);
 }
 
 static long serve_foreign(struct context *c, struct call *call)

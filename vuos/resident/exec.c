@@ -120,6 +120,8 @@ static void add_sections(struct exec_writer *writer, struct context *c, const st
 	exec_state_add_text(writer, EXEC_RESIDENT, process.self);
 	reserved_save(writer);
 	signals_save(c, writer);
+	if (c->tags)
+		(void)exec_state_add(writer, EXEC_TAGS, &c->tags, sizeof(c->tags));
 	seccomp_save(c, writer);
 	known_save(writer);
 }

@@ -33,6 +33,7 @@ enum exec_section_type {
 	EXEC_TRACE_LINE, /* text: what the trace says of the exec, up to its result */
 	EXEC_KNOWN,    /* call sites in libraries: known.c */
 	EXEC_NAME,     /* text: the program's own name; not there: /proc says it */
+	EXEC_TAGS,     /* 64 bits: debug tags of the thread (vuos/view/tags.h); not there: none */
 };
 
 /* How programs are run: the same for all of them. */

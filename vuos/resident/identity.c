@@ -21,6 +21,7 @@
 #include <linux/stat.h>
 
 #include "vuos/resident/calls.h"
+#include "vuos/resident/debug.h"
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/reserved.h"
 
@@ -299,8 +300,10 @@ long call_path(struct context *c, struct call *call)
 {
 	const struct call_path *path = &call_paths[call_entries[call->raw[0]].first_path];
 
-	if (follows(call, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument)))
+	if (follows(call, path) && replace_at(c, directory_of(call, path), CALL_ARG(call, path->argument))) {
 		CALL_ARG(call, path->argument) = (uint64_t)c->path;
+		DEBUG(c, 'p', "a program's file: ", c->path);
+	}
 	return native_call(call->raw);
 }
 

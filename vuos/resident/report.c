@@ -9,8 +9,10 @@
 #include <asm-generic/poll.h>
 #include <linux/stat.h>
 
+#include <asm-generic/ioctls.h>
 #include <stdarg.h>
 
+#include "vuos/resident/report.h"
 #include "vuos/resident/reserved.h"
 
 #define STDERR 2
@@ -44,19 +46,32 @@ static long log_descriptor(void)
 	return takes_text(STDERR) ? STDERR : -1;
 }
 
+void report_line(const char *text, size_t len)
+{
+	long fd = log_descriptor();
+
+	if (fd >= 0)
+		(void)NATIVE(__NR_write, fd, text, len);
+}
+
+bool report_is_terminal(void)
+{
+	char termios[64];
+	long fd = log_descriptor();
+
+	return fd >= 0 && NATIVE(__NR_ioctl, fd, TCGETS, termios) == 0;
+}
+
 void complain(const char *part, ...)
 {
 	char line[512], *at = text_put(line, "umvu: ");
-	long fd = log_descriptor();
 	va_list parts;
 
-	if (fd < 0)
-		return;
 	va_start(parts, part);
 	for (; part; part = va_arg(parts, const char *))
 		if (text_len(part) < (size_t)(line + sizeof(line) - 2 - at))
 			at = text_put(at, part);
 	va_end(parts);
 	*at++ = '\n';
-	(void)NATIVE(__NR_write, fd, line, at - line);
+	report_line(line, (size_t)(at - line));
 }

@@ -10,6 +10,7 @@
 #include <linux/prctl.h>
 #include <linux/resource.h>
 
+#include "vuos/resident/debug.h"
 #include "vuos/resident/exec.h"
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/known.h"
@@ -19,6 +20,7 @@
 #include "vuos/resident/signals.h"
 #include "vuos/resident/thread_list.h"
 #include "vuos/resident/trace.h"
+#include "vuos/view/segment.h"
 
 #define STATUS_NOT_EXECUTABLE 126
 #define COMMAND_MAX           16
@@ -183,6 +185,20 @@ static const char *keep_text(const char *text)
 	return kept;
 }
 
+/* Debug tags: of the thread that has executed this, or of the view. Most programs never map the segment. */
+static void start_tags(struct context *c, const void *state)
+{
+	const uint64_t *tags = exec_state_find(state, EXEC_TAGS, sizeof(*tags), NULL);
+	uint64_t active = 0;
+
+	if (tags)
+		c->tags = *tags;
+	(void)NATIVE(__NR_pread64, reserved_get(RESERVED_SEGMENT), &active, sizeof(active),
+		     offsetof(struct segment_header, tags));
+	if (c->tags | active)
+		debug_on();
+}
+
 static struct context *begin(const void *state)
 {
 	const struct exec_base *base = exec_state_find(state, EXEC_BASE, sizeof(*base), NULL);
@@ -203,6 +219,7 @@ static struct context *begin(const void *state)
 	seccomp_start(c, state);
 	signals_start(c, state);
 	known_start(state);
+	start_tags(c, state);
 	return c;
 }
 

@@ -59,6 +59,7 @@ static void context_free(struct context *c)
 static void context_inherit(struct context *c, const struct context *parent, uint64_t flags)
 {
 	c->blocked = parent->blocked;
+	c->tags = parent->tags;
 	c->actions = parent->actions;
 	if (!(flags & CLONE_SIGHAND)) {
 		memcpy(c->own_actions, parent->actions, sizeof(c->own_actions));

@@ -6,6 +6,7 @@
  */
 #include "vuos/resident/vuctl.h"
 
+#include "vuos/resident/debug.h"
 #include "vuos/resident/view.h"
 #include "vuos/view/records.h"
 #include "vuos/view/tags.h"
@@ -95,6 +96,7 @@ static long change_tags(struct context *c, struct call *call, bool add)
 	uint64_t tags;
 	long len;
 
+	debug_on();
 	if (!(int)TAG_ARG(call, 1))
 		return request_text(c, call, add ? CHANNEL_ADD_TAGS : CHANNEL_DEL_TAGS);
 	len = copy_string(c->path, (const char *)TAG_ARG(call, 0), sizeof(c->path));

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "debug_tags.h"
 
 static int set_trap(void *settings, const char *argument, struct error *error)
 {
@@ -92,6 +93,10 @@ static const struct option_row rows[] = {
 	{ 'o', "output", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
 	  .offset = offsetof(struct settings, messages.file),
 	  .help = "write messages to a file, which is emptied before" },
+	{ 'd', "debugtags", .kind = OPTION_CALL, .arg = "TAGS", .set = debug_tags_set,
+	  .help = "write messages of these kinds: vudebug(1) explains them" },
+	{ 'D', "debugcols", .kind = OPTION_CALL, .arg = "TAGS:COLOR...", .set = debug_tags_set_colors,
+	  .help = "in these colours, where messages go to a terminal" },
 	{ 'S', "noseccomp", .kind = OPTION_CALL, .set = set_no_seccomp, .help = "as --trap=dispatch" },
 	{ 0, "seccomp", .kind = OPTION_CALL, .set = set_seccomp, .help = "as --trap=filter" },
 	{ 'x', "nonesting", .kind = OPTION_FLAG, .offset = offsetof(struct settings, ignored),

@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "confine.h"
 #include "messages.h"
+#include "vuos/view/records.h"
 #include "trace.h"
 
 enum { STATUS_USAGE = 2, STATUS_REFUSED = 126, STATUS_NOT_FOUND = 127 };
@@ -30,6 +31,7 @@ struct settings {
 	const char *rc_file; /* instead of the usual ones; NULL: none */
 	bool no_rc, ignored;
 	struct message_settings messages;
+	struct view_tags debug_tags; /* that are active from the start, and colours */
 	int messages_fd; /* where they are written to */
 };
 

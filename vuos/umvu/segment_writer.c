@@ -250,3 +250,8 @@ void segment_writer_free(struct segment_writer *w)
 	free(w->holes);
 	*w = (struct segment_writer){ .fd = -1, .base = MAP_FAILED };
 }
+
+void segment_set_tags(struct segment_writer *w, uint64_t tags)
+{
+	__atomic_store_n(&((struct segment_header *)w->base)->tags, tags, __ATOMIC_RELAXED);
+}

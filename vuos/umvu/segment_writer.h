@@ -33,6 +33,9 @@ void segment_writer_free(struct segment_writer *w);
  */
 int segment_set(struct segment_writer *w, enum segment_kind kind, const void *data, size_t len);
 
+/* The word of active debug tags. */
+void segment_set_tags(struct segment_writer *w, uint64_t tags);
+
 /* The answers to requests, which are not records. */
 static inline struct channel_slot *segment_slots(const struct segment_writer *w)
 {

@@ -284,10 +284,11 @@ static void stay(struct supervisor *sup)
 int supervise(const struct settings *s, char **argv, struct error *error)
 {
 	struct supervisor sup = { .settings = s, .leads = getsid(0) == getpid(), .channel = { -1, -1 } };
-	int r = view_init(&sup.view, s->name, error);
+	int r = view_init(&sup.view, s->name, s->messages_fd, error);
 
 	if (r < 0)
 		return r;
+	(void)view_set_tags(&sup.view, &s->debug_tags); /* there is room for it yet */
 	r = channel_init(&sup.channel, segment_slots(&sup.view.segment), view_serve, &sup.view, error);
 	if (r == 0)
 		r = start_program(&sup, argv, error);

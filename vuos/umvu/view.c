@@ -9,11 +9,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "debug_tags.h"
 #include "processes.h"
 #include "vuos/view/channel.h"
 #include "vuos/view/tags.h"
-
-#define COLORS "nrgybmcwNRGYBMCW+-_*#" /* vudebug(1) */
 
 /* --- name and tags -------------------------------------------------------------------------------- */
 
@@ -34,12 +33,14 @@ int view_set_name(struct view *v, const char *name)
 	return r;
 }
 
-static int set_tags(struct view *v, const struct view_tags *tags)
+int view_set_tags(struct view *v, const struct view_tags *tags)
 {
 	int r = segment_set(&v->segment, SEGMENT_TAGS, tags, sizeof(*tags));
 
-	if (r == 0)
+	if (r == 0) {
 		v->tags = *tags;
+		segment_set_tags(&v->segment, tags->active);
+	}
 	return r;
 }
 
@@ -49,7 +50,7 @@ int view_add_tags(struct view *v, const char *letters)
 	uint64_t found = tags_parse(letters);
 
 	tags.active |= found;
-	return found ? set_tags(v, &tags) : -EINVAL;
+	return found ? view_set_tags(v, &tags) : -EINVAL;
 }
 
 int view_del_tags(struct view *v, const char *letters)
@@ -58,25 +59,15 @@ int view_del_tags(struct view *v, const char *letters)
 	uint64_t found = tags_parse(letters);
 
 	tags.active &= ~found;
-	return found ? set_tags(v, &tags) : -EINVAL;
+	return found ? view_set_tags(v, &tags) : -EINVAL;
 }
 
 int view_set_color(struct view *v, const char *spec)
 {
-	const char *colon = strchr(spec, ':');
 	struct view_tags tags = v->tags;
-	char letters[TAG_COUNT + 1];
-	uint64_t found;
+	int r = debug_tags_color(&tags, spec);
 
-	if (!colon || colon - spec > TAG_COUNT || strlen(colon + 1) > VIEW_COLOR_MAX ||
-	    colon[1 + strspn(colon + 1, COLORS)])
-		return -EINVAL;
-	(void)snprintf(letters, sizeof(letters), "%.*s", (int)(colon - spec), spec);
-	found = tags_parse(letters);
-	for (unsigned i = 0; i < TAG_COUNT; i++)
-		if (found >> i & 1)
-			(void)snprintf(tags.color[i], sizeof(tags.color[i]), "%s", colon + 1);
-	return found ? set_tags(v, &tags) : -EINVAL;
+	return r < 0 ? r : view_set_tags(v, &tags);
 }
 
 /* --- processes ------------------------------------------------------------------------------------ */
@@ -137,6 +128,17 @@ static const struct {
 	[CHANNEL_PROCESSES] = { serve_processes, "list processes" },
 };
 
+/* A line of the tag `a`, as the residents' are (vuos/resident/debug.c): to the log only. */
+static void say_action(const struct view *v, pid_t pid, const char *name, const char *text, int r)
+{
+	char color[TAG_ESCAPES_MAX] = "";
+
+	if (isatty(v->log))
+		tags_color(v->tags.color[tag_number('a')], color);
+	(void)dprintf(v->log, "%s%d:%d ACTION view.c:%d %s '%s': %s%s\n", color, pid, getpid(), __LINE__, name,
+		      text, r < 0 ? strerror(-r) : "done", *color ? "\033[0m" : "");
+}
+
 int64_t view_serve(void *object, uint32_t operation, const char *text, size_t len, pid_t pid)
 {
 	struct view *v = object;
@@ -144,19 +146,18 @@ int64_t view_serve(void *object, uint32_t operation, const char *text, size_t le
 
 	if (strlen(text) == len && operations[operation].serve)
 		r = operations[operation].serve(v, text);
-	if (view_has_tag(v, tag_number('a')))
-		log_message(LOG_LEVEL_ERROR, "%d:%d ACTION %s '%s': %s", pid, getpid(),
-			    operations[operation].name, text, r < 0 ? strerror(-r) : "done");
+	if (v->tags.active & TAG_CORE('a'))
+		say_action(v, pid, operations[operation].name, text, r);
 	return r;
 }
 
 /* --- begin and end -------------------------------------------------------------------------------- */
 
-int view_init(struct view *v, const char *name, struct error *error)
+int view_init(struct view *v, const char *name, int log, struct error *error)
 {
 	int r;
 
-	*v = (struct view){ .info = { .supervisor = (uint64_t)getpid() } };
+	*v = (struct view){ .log = log, .info = { .supervisor = (uint64_t)getpid() } };
 	(void)snprintf(v->info.serverid, sizeof(v->info.serverid), "%d", getpid());
 	r = segment_writer_init(&v->segment, SEGMENT_SIZE, error);
 	if (r < 0)

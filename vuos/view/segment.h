@@ -41,7 +41,8 @@ struct segment_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t kinds; /* in the index: more, or fewer, than this reader knows */
-	uint64_t unused[6];
+	uint64_t tags; /* debug tags that are active (tags.h): the one word that changes and is no record */
+	uint64_t unused[5];
 	uint64_t root; /* on a line of its own: SEGMENT_ROOT() */
 };
 _Static_assert(offsetof(struct segment_header, root) == SEGMENT_UNIT, "the root is read by itself");

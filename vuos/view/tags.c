@@ -56,3 +56,27 @@ void tags_print(uint64_t tags, char text[TAG_COUNT + 1])
 			*text++ = letters[i];
 	*text = '\0';
 }
+
+/* ECMA-48, SGR: the parameter of each letter of TAG_COLORS. */
+void tags_color(const char *color, char ret[TAG_ESCAPES_MAX])
+{
+	static const char colors[] = TAG_COLORS;
+	static const char parameters[sizeof(colors) - 1][3] = {
+		"30", "31", "32", "33", "34", "35", "36", "37", "40", "41", "42", "43", "44", "45", "46", "47",
+		"1", "2", "4", "5", "7",
+	};
+	char *end = ret + TAG_ESCAPES_MAX - sizeof("\033[30m");
+
+	for (; *color && ret < end; color++) {
+		for (unsigned i = 0; i < sizeof(colors) - 1; i++) {
+			if (colors[i] != *color)
+				continue;
+			*ret++ = '\033';
+			*ret++ = '[';
+			for (const char *at = parameters[i]; *at; at++)
+				*ret++ = *at;
+			*ret++ = 'm';
+		}
+	}
+	*ret = '\0';
+}

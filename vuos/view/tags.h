@@ -8,6 +8,17 @@
 
 #define TAG_COUNT 63
 
+/* The bit of a tag with a lower case letter: those of the core. */
+#define TAG_CORE(letter) (1ull << (32 + (letter) - 'a'))
+
+/*
+ * COLOR are letters of TAG_COLORS, which vudebug(1) explains. RET gets the terminal's escapes for them, and an
+ * end.
+ */
+#define TAG_COLORS      "nrgybmcwNRGYBMCW+-_*#"
+#define TAG_ESCAPES_MAX 80
+void tags_color(const char *color, char ret[TAG_ESCAPES_MAX]);
+
 /* Its bit's number; -1: it is no tag. The order is A to Z, _, 0 to 4, a to z, 5 to 9. */
 int tag_number(char letter);
 /* '\0': there is no such tag. */

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is written to umvu's log: messages are complain()'s (base.h), and lines of other forms. */
+#pragma once
+
+#include "vuos/resident/base.h"
+
+/* LEN bytes with the newline, if there is a log that takes them now. */
+void report_line(const char *text, size_t len);
+/* Whether somebody looks at the log. */
+bool report_is_terminal(void);
