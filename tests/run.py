@@ -4,8 +4,8 @@
 
 Stages, each with its own build where it needs one:
   unit         cmocka programs, gcc build
-  sanitized    the same, with AddressSanitizer and UndefinedBehaviorSanitizer, and what strangers
-               can do to that switch
+  sanitized    the same, with AddressSanitizer and UndefinedBehaviorSanitizer; what strangers can
+               do to that switch, and the supervisor of umvu
   clang        the same, built by clang
   fuzz         each fuzz target over its corpus, then five seconds more
   house        layers, headers alone, manual pages against option rows, style
@@ -34,6 +34,9 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
               "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 HOSTILE = [f"tests/integration/test_{name}.py"
            for name in ("hostile", "defects", "console", "control", "vlan", "frames")]
+# umvu itself: the resident has no sanitizer, since it has no C library.
+SUPERVISOR = [f"tests/integration/test_umvu_{name}.py"
+              for name in ("supervisor", "view", "options", "debugtags", "confine")]
 BUILD_LIMIT = 600  # seconds
 
 
@@ -162,7 +165,7 @@ def stage_sanitized():
     if not build("build-asan", *SANITIZE):
         return failure("the sanitized build")
     count = meson_tests("build-asan", 480, env=SANITIZERS, slowness=6)
-    count.add(pytest([*HOSTILE, "-k", "not debian"], 480, "sanitized",
+    count.add(pytest([*HOSTILE, *SUPERVISOR, "-k", "not debian"], 480, "sanitized",
                      {"VS_BUILD": os.path.join(ROOT, "build-asan"), **SANITIZERS}))
     return count
 

@@ -92,6 +92,7 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 	sigset_t all;
 	int r = find_resident(resident, error);
 
+	l->confinement = (struct confinement){ .ruleset = -1 };
 	if (r < 0)
 		return r;
 	if (!realpath(resident, l->resident))
@@ -111,6 +112,11 @@ int launcher_init(struct launcher *l, const struct settings *s, struct error *er
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &l->mask);
 	return 0;
+}
+
+void launcher_free(struct launcher *l)
+{
+	confine_done(&l->confinement);
 }
 
 void launcher_share(struct launcher *l, enum reserved kind, int fd)

@@ -21,8 +21,11 @@ struct launcher {
 	bool ignores_children; /* SIGCHLD */
 };
 
-/* Finds what is needed, and blocks all signals for this process. */
+/* Finds what is needed, and blocks all signals for this process. To be freed in any case. */
 int launcher_init(struct launcher *l, const struct settings *s, struct error *error);
+
+/* But for the trace, which is the supervisor's to end. */
+void launcher_free(struct launcher *l);
 
 /* All programs that are started from now on have FD, which stays open here, too (vuos/resident/reserved.h). */
 void launcher_share(struct launcher *l, enum reserved kind, int fd);

@@ -245,22 +245,30 @@ static int run_rc_files(struct supervisor *sup, const struct launcher *launcher,
 }
 
 /* The program, which has what all programs of the view share. */
+static int start_with(struct supervisor *sup, struct launcher *launcher, char **argv, struct error *error)
+{
+	int r;
+
+	sup->trace = launcher->trace;
+	launcher_share(launcher, RESERVED_SEGMENT, sup->view.segment.fd);
+	launcher_share(launcher, RESERVED_CHANNEL, sup->channel.theirs);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r = run_rc_files(sup, launcher, error);
+	if (r == 0)
+		r = launcher_start(launcher, argv, error);
+	if (r > 0)
+		sup->root = r;
+	return r;
+}
+
 static int start_program(struct supervisor *sup, char **argv, struct error *error)
 {
 	struct launcher launcher;
 	int r = launcher_init(&launcher, sup->settings, error);
 
-	if (r < 0)
-		return r;
-	sup->trace = launcher.trace;
-	launcher_share(&launcher, RESERVED_SEGMENT, sup->view.segment.fd);
-	launcher_share(&launcher, RESERVED_CHANNEL, sup->channel.theirs);
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = run_rc_files(sup, &launcher, error);
 	if (r == 0)
-		r = launcher_start(&launcher, argv, error);
-	if (r > 0)
-		sup->root = r;
+		r = start_with(sup, &launcher, argv, error);
+	launcher_free(&launcher);
 	return r;
 }
 
