@@ -26,6 +26,8 @@ WAYS = ('bare', 'dispatch', 'filter')
 NOBODY = 65534
 LIMIT = 280     # seconds, for each run
 
+SOURCES = pathlib.Path(__file__).with_name('programs')     # $SOURCES in scripts
+
 # What scripts use to wait: a condition of the shell that has to become true.
 COMMON = '''
 until_true() {
@@ -66,7 +68,7 @@ def run_script(lab, ours, name, way, as_root):
     directory = prepare(lab, as_root)
     inside = [] if way == 'bare' else [ours.program('umvu'), f'--trap={way}']
     user = ['setpriv', f'--reuid={NOBODY}', f'--regid={NOBODY}', '--clear-groups', '--inh-caps=-all']
-    env = lab.env(PATH=PATHS, TMPDIR=directory, VS_KERNEL=str(REPO / 'build-guest/vmlinuz'))
+    env = lab.env(PATH=PATHS, TMPDIR=directory, SOURCES=str(SOURCES), VS_KERNEL=str(REPO / 'build-guest/vmlinuz'))
     env.update({word: os.environ[word] for word in ('RUSTUP_HOME',) if word in os.environ})
     done = lab.run([*(user if os.geteuid() == 0 and not as_root else []), *inside, '/bin/bash', '-c',
                     COMMON + SCRIPTS[name]], cwd=directory, timeout=LIMIT, env=env)

@@ -2,45 +2,7 @@
 # valgrind, a static program at a place of its own, which makes calls for another.
 # needs: valgrind gcc
 # large
-cat >t.c <<'END'
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <sys/wait.h>
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long sum;
-static void *work(void *n)
-{
-	for (int i = 0; i < 1000; i++) {
-		pthread_mutex_lock(&lock);
-		sum += (long)n + (getppid() < 0);
-		pthread_mutex_unlock(&lock);
-	}
-	return NULL;
-}
-int main(void)
-{
-	pthread_t threads[16];
-	int status;
-	for (int round = 0; round < 20; round++) {
-		for (long i = 0; i < 16; i++)
-			if (pthread_create(&threads[i], NULL, work, (void *)i))
-				abort();
-		for (int i = 0; i < 16; i++)
-			pthread_join(threads[i], NULL);
-		if (fork() == 0)
-			_exit(round);
-		wait(&status);
-	}
-	printf("%ld %d\n", sum, WEXITSTATUS(status));
-	if (system("echo from a shell") != 0)
-		return 1;
-	return 7;
-}
-END
-
-gcc -g -pthread -o t t.c
+gcc -g -pthread -o t "$SOURCES/threads.c"
 valgrind -q --error-exitcode=3 sh -c "echo hi; exit 4"
 echo $?
 valgrind -q ./t
