@@ -53,6 +53,9 @@ struct context {
 	uint64_t program_sp; /* for a moment, on the way in from a patched call site */
 	/* Where the program's registers are, for its tracer: of its call, and of a signal under way. */
 	struct frame *frame, *signal;
+	/* The program's GS base; this context: it has none of its own (arch/x86_64/gs.c). */
+	uint64_t gs;
+	uint64_t mark; /* ~self, by which fast_entry knows that the GS base is ours */
 	struct traced_call call;
 	bool trace_at_exec;  /* ptrace(PTRACE_TRACEME) is made up for then: traced.c */
 	/* On the way out by the trapped instruction: where to, and with which result. */
@@ -105,6 +108,8 @@ _Static_assert(offsetof(struct context, work) == CONTEXT_WORK &&
 	       offsetof(struct context, program_sp) == CONTEXT_PROGRAM_SP &&
 	       offsetof(struct context, traced) == CONTEXT_TRACED &&
 	       offsetof(struct context, frame) == CONTEXT_FRAME &&
+	       offsetof(struct context, gs) == CONTEXT_GS &&
+	       offsetof(struct context, mark) == CONTEXT_MARK &&
 	       offsetof(struct context, signal) == CONTEXT_SIGNAL, "entry.S knows them");
 
 #define STACK_SIZE 0x10000
@@ -119,6 +124,9 @@ static inline struct context *context_here(void)
 
 static inline void context_set(struct context *c)
 {
+	c->self = c;
+	c->gs = (uint64_t)c;
+	c->mark = ~(uint64_t)c;
 	__asm__ volatile("wrgsbase %0" : : "r"(c));
 }
 
@@ -192,6 +200,7 @@ struct process {
 	enum patching patching;
 	uint32_t watch;   /* WATCH_ */
 	bool is_restricted; /* what may be executed: exec_file.c */
+	bool uses_gs;     /* a thread has, or had, a GS base of its own: nothing more is patched */
 	bool has_threads; /* memory is, or was, shared with others */
 	uint64_t shown_signals; /* those of OURS that are in the mask of a signalfd(2) */
 	bool tells_counters;
@@ -215,7 +224,8 @@ extern char resident_end[];
 extern char trap_entry[], trap_window[], trap_leave[], trap_window_end[], signal_entry[], signal_leave[],
 	signal_leave_end[];
 extern char native_window[], native_syscall[], native_abort[], native_interrupted[];
-extern char fast_entry[], fast_window[], fast_jump[], fast_work_jump[], trap_call[], trap_call_end[];
+extern char fast_entry[], fast_begin[], fast_window[], fast_jump[], fast_work_jump[];
+extern char trap_call[], trap_call_end[];
 extern char copy_fault[], copy_failed[], string_fault[], string_failed[];
 extern char resident_entry[], clone_child[], clone_child_end[], clone_fast_child[], clone_fast_child_end[];
 long native_call(const uint64_t call[7]);

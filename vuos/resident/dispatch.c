@@ -157,7 +157,7 @@ bool trap_handle(struct frame *f)
 			return true;
 	} else {
 		/* A jump would only lead to the trap; and restorers are known by their bytes. */
-		if (!c->traced && !entry_of(CALL_NUMBER(f->uc.rax))->frame)
+		if (!c->traced && !process.uses_gs && !entry_of(CALL_NUMBER(f->uc.rax))->frame)
 			patch_trapped(f->uc.rip - SYSCALL_INSTRUCTION, f->uc.rax);
 		f->uc.rip = patch_resume(f->uc.rip);
 	}

@@ -151,6 +151,7 @@ static void leave_window(const struct tracee *t, struct registers *r)
 		r->rip = (uint64_t)native_abort;
 	} else if (at >= (uint64_t)trap_window && at <= (uint64_t)trap_window_end) {
 		r->rip = (uint64_t)trap_window;
+		r->gs_base = t->context; /* it may have been the program's already */
 		r->rsp = r->rbx - sizeof(uint64_t);
 	} else if (at >= (uint64_t)fast_window && at < (uint64_t)fast_jump) {
 		r->rip = (uint64_t)fast_window;

@@ -23,6 +23,7 @@
  */
 #include "vuos/resident/signals.h"
 
+#include "vuos/resident/arch/x86_64/gs.h"
 #include "vuos/resident/arch/x86_64/keys.h"
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/held.h"
@@ -418,6 +419,8 @@ static void leave_window(struct context *c, struct frame *f)
 /* A thread that is leaving, on its last instruction or our trapped one, is where it wants to go. */
 static void finish_leaving(const struct context *c, struct frame *f)
 {
+	if (gs_is_at_entry(f->uc.rip))
+		f->uc.rip = f->uc.rcx - SYSCALL_LEN;
 	if (f->uc.rip == (uint64_t)fast_jump || f->uc.rip == (uint64_t)fast_work_jump)
 		f->uc.rip = f->uc.rcx;
 	if (f->uc.rip != (uint64_t)trap_call)
@@ -437,6 +440,8 @@ static bool repair(struct frame *f)
 		f->uc.rip = (uint64_t)copy_failed;
 	else if (f->uc.rip == (uint64_t)string_fault)
 		f->uc.rip = (uint64_t)string_failed;
+	else if (gs_is_at_entry(f->uc.rip))
+		f->uc.rip = f->uc.rcx - SYSCALL_LEN;
 	else
 		return false;
 	return true;

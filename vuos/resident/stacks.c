@@ -63,6 +63,8 @@ struct context *stack_take(void)
 		slot->context = c;
 	memset(c, 0, offsetof(struct context, own_actions));
 	c->self = c;
+	c->gs = (uint64_t)c;
+	c->mark = ~(uint64_t)c;
 	c->stack_end = (uint64_t)c;
 	c->slot = slot;
 	return c;

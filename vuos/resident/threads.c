@@ -60,6 +60,8 @@ static void context_inherit(struct context *c, const struct context *parent, uin
 {
 	c->blocked = parent->blocked;
 	c->tags = parent->tags;
+	if (parent->gs != (uint64_t)parent)
+		c->gs = parent->gs;
 	c->actions = parent->actions;
 	if (!(flags & CLONE_SIGHAND)) {
 		memcpy(c->own_actions, parent->actions, sizeof(c->own_actions));

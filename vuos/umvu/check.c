@@ -254,7 +254,7 @@ static const struct check {
 	bool needed;
 } checks[] = {
 	{ "kernel", "Linux 5.9 or later", probe_kernel, "use a newer kernel", true },
-	{ "fsgsbase", "the GS register for programs (FSGSBASE)", probe_fsgsbase,
+	{ "fsgsbase", "the base of GS can be written (FSGSBASE)", probe_fsgsbase,
 	  "use a processor that has it (from 2012), and no \"nofsgsbase\" on the kernel's command line", true },
 	{ "memfd", "sealed files of memory", probe_memfd,
 	  "nothing passes to the next program: set vm.memfd_noexec to 0 or 1, or allow memfd_create in the "

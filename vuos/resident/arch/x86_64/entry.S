@@ -73,21 +73,34 @@ traced_signal_leave:
 	int3
 	jmp	signal_leave
 
-/* The first in a handler of signals, with the frame at rsp, which rbx gets: is the GS base still ours? */
-	.macro	check_gs
+/*
+ * The first in a handler of signals, with the frame at rsp, which rbx gets: from here on the GS base is
+ * ours. r12 keeps what it was (gs.c).
+ */
+	.macro	gs_take
 	mov	%rsp, %rbx
-	rdgsbase %rdi
-	mov	%rsp, %rsi
+	mov	%rsp, %rdi
+	rdgsbase %rsi
 	sub	$8, %rsp
-	call	gs_check
+	cld
+	call	gs_enter
+	mov	%rax, %r12
 	mov	%rbx, %rsp
+	.endm
+
+/* What the GS base is to be behind the frame at rbx: r12. */
+	.macro	gs_choose
+	mov	%rbx, %rdi
+	mov	%r12, %rsi
+	call	gs_leave
+	mov	%rax, %r12
 	.endm
 
 /* The handler of SIGSYS: the kernel's frame is at rsp, on the resident's stack. rbx keeps it. */
 	.balign	16
 	.globl	trap_entry, trap_window, trap_leave, trap_window_end
 trap_entry:
-	check_gs
+	gs_take
 	mov	%rsp, %rdi
 	pushq	%gs:CONTEXT_FRAME
 	mov	%rbx, %gs:CONTEXT_FRAME
@@ -103,6 +116,8 @@ trap_window:
 trap_leave:
 	movq	$0, %gs:CONTEXT_FRAME
 	lea	8(%rbx), %rsp
+	mov	%gs:CONTEXT_GS, %rcx
+	wrgsbase %rcx			/* the program's: who sets us back to the test makes it ours again */
 	mov	$__NR_rt_sigreturn, %eax
 trap_window_end:
 	syscall
@@ -111,20 +126,28 @@ trap_window_end:
 	mov	%rbx, %rdi
 	call	trap_deliver
 	jmp	trap_window
-2:	popq	%gs:CONTEXT_FRAME
-	lea	8(%rbx), %rsp			/* a signal that was sent: its frame may be in the resident */
-	mov	$__NR_rt_sigreturn, %eax
-	syscall
-	hlt
+2:	gs_choose				/* a signal that was sent: its frame may be in the resident */
+	popq	%gs:CONTEXT_FRAME
+	jmp	signal_leave
 
 /*
  * From a patched call site (patch.c): rcx is where to return to, r11 free. The registers stand in one frame
  * of 128 bytes on top of the resident's stack, which is no more than the red zone: a signal that comes while
  * they are restored does not overwrite it.
+ *
+ * A program that has a GS base of its own comes here with that: then the call's own instruction makes the
+ * call, and is trapped. Up to fast_begin a signal, or a fault when that base leads nowhere, does the same.
  */
 	.balign	64
-	.globl	fast_entry, fast_window, fast_jump
+	.globl	fast_entry, fast_begin, fast_window, fast_jump
 fast_entry:
+	rdgsbase %r11
+	not	%r11
+	cmp	%r11, %gs:CONTEXT_MARK
+	je	fast_begin
+	lea	-2(%rcx), %r11
+	jmp	*%r11
+fast_begin:
 	mov	%rsp, %gs:CONTEXT_PROGRAM_SP
 	mov	%gs:CONTEXT_STACK_END, %rsp
 	pushq	%gs:CONTEXT_PROGRAM_SP
@@ -184,17 +207,19 @@ fast_work_jump:
 	.balign	16
 	.globl	signal_entry, signal_leave, signal_leave_end
 signal_entry:
-	check_gs
+	gs_take
 	mov	%rsp, %rdi
 	pushq	%gs:CONTEXT_SIGNAL
 	mov	%rbx, %gs:CONTEXT_SIGNAL
 	cld
 	call	signal_handle
+	gs_choose
 	popq	%gs:CONTEXT_SIGNAL
 	testb	$TRACED_STEP, %gs:CONTEXT_TRACED
 	jnz	traced_signal_leave
 signal_leave:
 	lea	8(%rbx), %rsp
+	wrgsbase %r12
 	mov	$__NR_rt_sigreturn, %eax
 signal_leave_end:
 	syscall
@@ -261,7 +286,9 @@ clone_child:
 	xor	%r8d, %r8d
 	mov	$__NR_prctl, %eax
 	syscall
-2:	mov	$__NR_rt_sigreturn, %eax
+2:	mov	%gs:CONTEXT_GS, %rcx
+	wrgsbase %rcx
+	mov	$__NR_rt_sigreturn, %eax
 clone_child_end:
 	syscall
 	hlt

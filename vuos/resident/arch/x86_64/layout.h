@@ -19,6 +19,8 @@
 #define CONTEXT_PROGRAM_SP 24
 #define CONTEXT_FRAME      32
 #define CONTEXT_SIGNAL     40
+#define CONTEXT_GS         48
+#define CONTEXT_MARK       56
 
 /* Bits of context.traced; the tracer's resident writes them (traced.h). */
 #define TRACED         1  /* a tracer is there that knows of us */

@@ -191,14 +191,38 @@ static long show_stop(const struct tracee *t, struct registers *r)
 	}
 }
 
+/* The program's GS base (gs.c), 0 where that is the context. */
+static uint64_t gs_shown(const struct tracee *t, const struct registers *real)
+{
+	uint64_t base = is_resident(real->rip) ? tracee_field(t, TRACEE_FIELD(t, gs)) : real->gs_base;
+
+	return base == t->context ? 0 : base;
+}
+
+/* As the tracer wants it, which is a change only where it differs from what was shown. */
+static long gs_set(const struct tracee *t, const struct registers *real, struct registers *r)
+{
+	uint64_t base = r->gs_base ? r->gs_base : t->context;
+	bool is_new = r->gs_base != gs_shown(t, real);
+
+	r->gs_base = real->gs_base;
+	if (!is_new)
+		return 0;
+	if (is_resident(real->rip))
+		return tracee_poke(t, TRACEE_FIELD(t, gs), base);
+	r->gs_base = base;
+	return 0;
+}
+
 long registers_shown(const struct tracee *t, struct registers *ret)
 {
 	long error = registers_real(t, ret);
+	const struct registers real = *ret;
 
 	if (error == 0 && t->traced)
 		error = show_stop(t, ret);
 	if (t->traced)
-		ret->gs_base = 0;
+		ret->gs_base = gs_shown(t, &real);
 	return error;
 }
 
@@ -282,8 +306,8 @@ long registers_set(struct tracee *t, const struct registers *wanted)
 		return error;
 	if (!t->traced)
 		return registers_set_real(t, wanted);
-	r.gs_base = real.gs_base;
-	if (r.fs_base != real.fs_base && is_resident(real.rip)) {
+	error = gs_set(t, &real, &r);
+	if (error == 0 && r.fs_base != real.fs_base && is_resident(real.rip)) {
 		real.fs_base = r.fs_base;
 		error = registers_set_real(t, &real);
 	}
