@@ -68,7 +68,8 @@ def run_script(lab, ours, name, way, as_root):
     directory = prepare(lab, as_root)
     inside = [] if way == 'bare' else [ours.program('umvu'), f'--trap={way}']
     user = ['setpriv', f'--reuid={NOBODY}', f'--regid={NOBODY}', '--clear-groups', '--inh-caps=-all']
-    env = lab.env(PATH=PATHS, TMPDIR=directory, SOURCES=str(SOURCES), VS_KERNEL=str(REPO / 'build-guest/vmlinuz'))
+    env = lab.env(PATH=PATHS, TMPDIR=directory, SOURCES=str(SOURCES),
+                  VS_KERNEL=str(REPO / 'build-guest/vmlinuz'))
     env.update({word: os.environ[word] for word in ('RUSTUP_HOME',) if word in os.environ})
     done = lab.run([*(user if os.geteuid() == 0 and not as_root else []), *inside, '/bin/bash', '-c',
                     COMMON + SCRIPTS[name]], cwd=directory, timeout=LIMIT, env=env)
