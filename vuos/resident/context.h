@@ -55,7 +55,7 @@ struct context {
 	struct frame *frame, *signal;
 	/* The program's GS base; this context: it has none of its own (arch/x86_64/gs.c). */
 	uint64_t gs;
-	uint64_t mark; /* ~self, by which fast_entry knows that the GS base is ours */
+	uint64_t mark; /* CONTEXT_MARK_VALUE, by which fast_entry knows that the GS base is ours */
 	struct traced_call call;
 	bool trace_at_exec;  /* ptrace(PTRACE_TRACEME) is made up for then: traced.c */
 	/* On the way out by the trapped instruction: where to, and with which result. */
@@ -126,7 +126,7 @@ static inline void context_set(struct context *c)
 {
 	c->self = c;
 	c->gs = (uint64_t)c;
-	c->mark = ~(uint64_t)c;
+	c->mark = CONTEXT_MARK_VALUE;
 	__asm__ volatile("wrgsbase %0" : : "r"(c));
 }
 

@@ -64,7 +64,7 @@ struct context *stack_take(void)
 	memset(c, 0, offsetof(struct context, own_actions));
 	c->self = c;
 	c->gs = (uint64_t)c;
-	c->mark = ~(uint64_t)c;
+	c->mark = CONTEXT_MARK_VALUE;
 	c->stack_end = (uint64_t)c;
 	c->slot = slot;
 	return c;

@@ -141,8 +141,7 @@ trap_window_end:
 	.balign	64
 	.globl	fast_entry, fast_begin, fast_window, fast_jump
 fast_entry:
-	rdgsbase %r11
-	not	%r11
+	movabs	$CONTEXT_MARK_VALUE, %r11
 	cmp	%r11, %gs:CONTEXT_MARK
 	je	fast_begin
 	lea	-2(%rcx), %r11

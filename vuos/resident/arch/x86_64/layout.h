@@ -22,6 +22,9 @@
 #define CONTEXT_GS         48
 #define CONTEXT_MARK       56
 
+/* What stands there, and nowhere else: an address that cannot be, and no text. */
+#define CONTEXT_MARK_VALUE 0x9d3fc6a1e47b5820
+
 /* Bits of context.traced; the tracer's resident writes them (traced.h). */
 #define TRACED         1  /* a tracer is there that knows of us */
 #define TRACED_CALLS   2  /* it wants a stop before and after each call */
