@@ -23,6 +23,10 @@
 
 #include "vuos/resident/dispatch.h"
 
+/* ARCH_SHSTK_ENABLE and ARCH_SHSTK_STATUS, of kernels that are newer than our headers may be. */
+#define SHADOW_STACK_ENABLE 0x5001
+#define SHADOW_STACK_STATUS 0x5005
+
 static bool is_in_resident(uint64_t pc)
 {
 	return pc - RESIDENT_BASE < RESIDENT_TEXT_LEN && !gs_is_at_entry(pc);
@@ -74,6 +78,18 @@ static long set_base(struct context *c, struct call *call)
 	return 0;
 }
 
+/*
+ * A shadow stack of the program's would have returns of which the kernel knows nothing: where we enter a handler,
+ * and leave it. As on a processor without, or a kernel that does not know of it.
+ */
+static long refuse_shadow_stack(void)
+{
+	uint64_t features;
+	long r = NATIVE(__NR_arch_prctl, SHADOW_STACK_STATUS, &features);
+
+	return r < 0 ? r : -EOPNOTSUPP;
+}
+
 long call_arch_prctl(struct context *c, struct call *call)
 {
 	const uint64_t base = c->gs == (uint64_t)c ? 0 : c->gs;
@@ -83,6 +99,8 @@ long call_arch_prctl(struct context *c, struct call *call)
 		return set_base(c, call);
 	case ARCH_GET_GS:
 		return copy_out(CALL_ARG(call, 1), &base, sizeof(base));
+	case SHADOW_STACK_ENABLE:
+		return refuse_shadow_stack();
 	default:
 		return native_call(call->raw);
 	}
