@@ -79,8 +79,8 @@ static long set_base(struct context *c, struct call *call)
 }
 
 /*
- * A shadow stack of the program's would have returns of which the kernel knows nothing: where we enter a handler,
- * and leave it. As on a processor without, or a kernel that does not know of it.
+ * A shadow stack of the program's would have returns of which the kernel knows nothing: where we enter a
+ * handler, and leave it. As on a processor without, or a kernel that does not know of it.
  */
 static long refuse_shadow_stack(void)
 {
