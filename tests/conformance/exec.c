@@ -513,6 +513,22 @@ CASE(exec_at_directory, "end=exit:9 absolute=exit:9 cwd=exit:9")
 	}
 }
 
+/* Linux 6.14 and later say whether they would execute it (AT_EXECVE_CHECK); others, that they do not know. */
+CASE(execveat_check, ANYTHING)
+{
+	const int check = 0x10000;
+	char *argv[] = { (char *)"true", NULL };
+	int fd = open("/bin/true", O_PATH | O_CLOEXEC);
+
+	TRY("program", syscall(SYS_execveat, AT_FDCWD, "/bin/true", argv, environ, check));
+	TRY("open", syscall(SYS_execveat, fd, "", argv, environ, check | AT_EMPTY_PATH));
+	TRY("text", syscall(SYS_execveat, AT_FDCWD, "/etc/passwd", argv, environ, check));
+	TRY("directory", syscall(SYS_execveat, AT_FDCWD, "/bin", argv, environ, check));
+	TRY("nothing", syscall(SYS_execveat, AT_FDCWD, "/nothing", argv, environ, check));
+	TRY("more", syscall(SYS_execveat, AT_FDCWD, "/bin/true", argv, environ, check | 1));
+	(void)close(fd);
+}
+
 /* --- the image ---------------------------------------------------------------------------------------- */
 
 #define IMAGE "objects=1 loads=1 random=1 pagesz=4096 exe=conformance argv0="

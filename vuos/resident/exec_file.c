@@ -22,9 +22,6 @@
 #include "vuos/resident/own_name.h"
 
 #define X_OK           1
-#ifndef AT_EXECVE_CHECK
-#define AT_EXECVE_CHECK 0x10000
-#endif
 #define OPEN_FLAGS     (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define HEADERS_CHUNK  16u
 #define STATFS_WORDS   15

@@ -5,6 +5,11 @@
 #include "vuos/resident/context.h"
 #include "vuos/resident/script.h"
 
+/* Of Linux 6.14: says whether a file would be executed. */
+#ifndef AT_EXECVE_CHECK
+#define AT_EXECVE_CHECK 0x10000
+#endif
+
 #define EXEC_HEAD SCRIPT_HEAD
 
 /* A file as execveat(2) is told. */

@@ -25,6 +25,7 @@
 #define MREMAP_FIXED        2
 #define SHM_REMAP           040000
 #define RANGES_MAX          512
+#define WAIT_MAX            100000 /* times that the processor is given away */
 
 struct range {
 	uint64_t begin, end;
@@ -46,11 +47,14 @@ static struct range loader HOT;
 
 /* --- code ------------------------------------------------------------------------------------ */
 
-/* No handler of the program's runs meanwhile, and ours do not want it. */
+/*
+ * No handler of the program's runs meanwhile, and ours do not want it. It is held for a few instructions; but
+ * who holds it may wait for our processor, or (a child that shares our memory) have been killed.
+ */
 static void table_lock(void)
 {
-	while (!lock_try(&code.lock))
-		__asm__ volatile("pause");
+	for (int i = 0; i < WAIT_MAX && !lock_try(&code.lock); i++)
+		(void)NATIVE(__NR_sched_yield);
 }
 
 static void table_unlock(void)
