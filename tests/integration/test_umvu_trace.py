@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import re
+import signal
 import subprocess
 import time
 
@@ -197,6 +198,39 @@ def test_signals(lab, form):
         assert re.fullmatch(r'\d+ --- SIGUSR1 {si_signo=SIGUSR1, si_code=SI_USER, si_pid=\d+, '
                             r'si_uid=\d+} ---', lines[0])
         assert '--- SIGSEGV' in lines[1] and lines[2].endswith('+++ killed by SIGSEGV +++')
+
+
+@pytest.mark.parametrize('name', ['TERM', 'INT', 'QUIT', 'ALRM', 'PIPE', 'USR2', 'ABRT', 'XCPU', 'IO', 'RTMAX'])
+def test_end_by_signal(lab, name):
+    """Told, with the status that it has without; nothing else of the signal looks different."""
+    script = f'''import os, signal
+assert signal.getsignal(signal.SIG{name}) == (signal.default_int_handler if {name!r} == 'INT' else
+                                             signal.SIG_IGN if {name!r} == 'PIPE' else signal.SIG_DFL)
+signal.signal(signal.SIG{name}, signal.SIG_IGN)
+os.kill(os.getpid(), signal.SIG{name})
+signal.signal(signal.SIG{name}, lambda *_: None)
+os.kill(os.getpid(), signal.SIG{name})
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIG{name}])
+os.kill(os.getpid(), signal.SIG{name})
+assert signal.SIG{name} in signal.sigpending() and signal.sigwait([signal.SIG{name}]) == signal.SIG{name}
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIG{name}])
+assert signal.signal(signal.SIG{name}, signal.SIG_DFL) and signal.getsignal(signal.SIG{name}) == signal.SIG_DFL
+os.kill(os.getpid(), signal.SIG{name})
+signal.pause()'''
+    lines, _, status = trace(lab, tool('python3'), '-S', '-c', script, options=['--trace=none'])
+    number = getattr(signal, f'SIG{name}')
+    assert status == 128 + number
+    assert len([line for line in lines if ' --- ' in line]) == 2    # the handler's, and the last one
+    assert re.search(r'\+\+\+ killed by SIG\w+ \+\+\+$', lines[-1]) and len(lines) == 3
+
+
+def test_end_of_child(lab):
+    """Of a child that executes and sleeps, by another process; it was ignored before, and then not any more."""
+    script = """trap '' TERM; sh -c 'kill -TERM $$; echo alive'; trap - TERM
+sleep 60 & kill $!; wait $!; echo $?"""
+    lines, output, status = trace(lab, 'bash', '-c', script, options=['--trace=none'])
+    assert (output, status) == ('alive\n143\n', 0)
+    assert len([line for line in lines if line.endswith('+++ killed by SIGTERM +++')]) == 1
 
 
 def test_a_file_for_each_process(lab):

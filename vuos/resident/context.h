@@ -191,6 +191,7 @@ enum {
 	WATCH_TRACE = 1,
 	WATCH_SECCOMP = 2, /* some thread has filters of its own */
 	WATCH_SIGNALFD = 4, /* some descriptor tells of OURS (signals.h) */
+	WATCH_ENDS = 32,    /* the trace tells of signals that end the process: signals.h */
 	WATCH_DEBUG = 16,   /* some debug tag is, or was, active: debug.h */
 	WATCH_KEYS = 8,     /* some memory may have a protection key (keys.h) */
 };

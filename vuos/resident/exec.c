@@ -410,7 +410,7 @@ long call_execveat(struct context *c, struct call *call)
 	if (r < 0)
 		return r;
 	if (flags & AT_EXECVE_CHECK)
-		return native_call(call->raw); /* nothing is executed; older kernels do not know of it: -EINVAL */
+		return native_call(call->raw); /* nothing is executed; -EINVAL: the kernel is older */
 	if (flags & ~(uint32_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
 	if (r == 0 && !(flags & AT_EMPTY_PATH))

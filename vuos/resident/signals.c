@@ -36,6 +36,9 @@
 #define SYSCALL_LEN 2
 #define ALL_BUT_OURS (~(uint64_t)OURS)
 #define UNBLOCKABLE  (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+/* By default: the rest ends the process. */
+#define NOT_DEADLY   (UNBLOCKABLE | SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | \
+		      SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
 #define HANDLER(label) ((uint64_t)(label))
 #define KNOWN_FLAGS  (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
 		      SA_RESETHAND | SA_RESTORER | 0x800u /* SA_EXPOSE_TAGBITS */)
@@ -82,6 +85,30 @@ void signals_watch_children(const struct context *c)
 
 	if (!c->actions[SIGCHLD].handler && kernel_action(SIGCHLD, NULL, &kernel) == 0 && !kernel.handler)
 		kernel_handler(SIGCHLD, (kernel.flags & SA_NOCLDWAIT) | SA_RESTART, NULL);
+}
+
+static bool watches_end(int signo)
+{
+	return process.watch & WATCH_ENDS && !signal_is_ours(signo) && !(NOT_DEADLY & SIGNAL_BIT(signo));
+}
+
+/* What the kernel does by default, when the signal comes or when we have been told of it. */
+static void default_or_watch(int signo)
+{
+	if (watches_end(signo))
+		kernel_handler(signo, SA_RESTART, NULL);
+	else
+		kernel_default(signo);
+}
+
+void signals_watch_ends(void)
+{
+	struct action kernel;
+
+	process.watch |= WATCH_ENDS;
+	for (int signo = 1; signo < SIGNALS; signo++)
+		if (watches_end(signo) && kernel_action(signo, NULL, &kernel) == 0 && !kernel.handler)
+			kernel_handler(signo, SA_RESTART, NULL);
 }
 
 static uint64_t kernel_mask(uint64_t mask)
@@ -330,7 +357,7 @@ static void deliver(struct context *c, struct frame *f, const struct siginfo *in
 		return;
 	action->handler = 0;
 	if (!signal_is_ours(signo))
-		kernel_default(signo);
+		default_or_watch(signo);
 }
 
 /* SIGCHLD of tracees whose stops are hidden: they go on now, and if that was all, the signal was not sent. */
@@ -568,6 +595,8 @@ static void action_set(struct context *c, int signo, const struct action *new, s
 		kernel_handler(signo, new->flags, ret_kernel);
 	} else if (signo == SIGCHLD && !new->handler && tracees_any()) {
 		kernel_handler(signo, (new->flags & SA_NOCLDWAIT) | SA_RESTART, ret_kernel);
+	} else if (!new->handler && watches_end(signo)) {
+		kernel_handler(signo, SA_RESTART, ret_kernel);
 	} else {
 		(void)kernel_action(signo, new, ret_kernel);
 	}

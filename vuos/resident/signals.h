@@ -49,6 +49,9 @@ void signal_kill(struct frame *f, const struct siginfo *info);
 /* This process traces somebody: it has to see SIGCHLD also if its program does not. */
 void signals_watch_children(const struct context *c);
 
+/* For a trace, which tells of what ends this process: our handler has the signals that do so, too. */
+void signals_watch_ends(void);
+
 /* From entry.S. */
 void signal_handle(struct frame *f);
 void trap_deliver(struct frame *f);

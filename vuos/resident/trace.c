@@ -7,8 +7,8 @@
  * that does not, the line passes to the new program (exec_state.h), which has the result. Calls that a
  * signal puts off are made afresh, and told then.
  *
- * Signals are told where a handler of the program's is entered: what the kernel ignores or does by itself
- * is never seen here.
+ * Signals are told where a handler of the program's is entered, and where they end the process, for which we
+ * have a handler (signals_watch_ends()). What the kernel ignores is never seen here, nor SIGKILL.
  */
 #include "vuos/resident/trace.h"
 
@@ -83,6 +83,8 @@ void trace_start(const void *state, uint64_t argv, uint64_t envp)
 	trace_how.flags &= ~(uint32_t)TRACE_FIRST;
 	process.watch |= WATCH_TRACE;
 	trace_out_start();
+	if (has_signals())
+		signals_watch_ends();
 	if (how->flags & TRACE_FIRST && how->flags & TRACE_LINES && trace_wants(__NR_execve) &&
 	    is_wanted_result(0))
 		tell_first(state, argv, envp);
