@@ -5,6 +5,7 @@
  */
 #include "conformance.h"
 
+#include <asm/prctl.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -541,6 +542,69 @@ static void storm_actions(void)
 	timer(0);
 }
 
+/* The program's own GS base, in handlers, behind calls, in children, and in threads that have another. */
+static uint64_t behind_gs(void)
+{
+	uint64_t word;
+
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(word));
+	return word;
+}
+
+static __thread uint64_t gs_block;
+
+static void gs_tick(int signo)
+{
+	tick(signo);
+	if (behind_gs() != gs_block)
+		fail("GS in a handler", (long)behind_gs());
+}
+
+static void gs_begin(uint64_t word)
+{
+	gs_block = word;
+	REQUIRE(syscall(SYS_arch_prctl, ARCH_SET_GS, &gs_block) == 0, errno);
+}
+
+static void *gs_thread(void *argument)
+{
+	REQUIRE(behind_gs() != 0, 0); /* its creator's, at first */
+	gs_begin((uint64_t)argument);
+	for (long i = 0; i < 50; i++) {
+		(void)getppid();
+		REQUIRE(behind_gs() == (uint64_t)argument, i);
+	}
+	return argument;
+}
+
+static void storm_gs(void)
+{
+	gs_begin(1);
+	on(SIGALRM, gs_tick, SA_RESTART);
+	timer(200);
+	for (long i = 0; i < rounds / 8; i++) {
+		pthread_t thread;
+		pid_t pid = -1;
+
+		(void)getppid();
+		REQUIRE(behind_gs() == 1, i);
+		if (i % 64 == 0)
+			pid = fork();
+		if (pid == 0)
+			_exit(behind_gs() == 1 ? 3 : 1);
+		if (pid > 0) {
+			int status = -1;
+
+			REQUIRE(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3, status);
+			timer(0); /* a thread has its creator's block until it has one of its own */
+			REQUIRE(pthread_create(&thread, NULL, gs_thread, (void *)(i + 2)) == 0, i);
+			REQUIRE(pthread_join(thread, NULL) == 0, i);
+			timer(200);
+		}
+	}
+	timer(0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -551,7 +615,7 @@ static const struct {
 	{ "thread_signals", storm_thread_signals }, { "wakeups", storm_wakeups },
 	{ "queue", storm_queue }, { "exec", storm_exec }, { "thread_forks", storm_thread_forks },
 	{ "faults", storm_faults }, { "crowd", storm_crowd }, { "masks", storm_masks },
-	{ "actions", storm_actions },
+	{ "actions", storm_actions }, { "gs", storm_gs },
 };
 
 int main(int argc, char **argv)
