@@ -4,6 +4,7 @@
 import os
 import pathlib
 import platform
+import re
 import shutil
 import signal
 import struct
@@ -119,6 +120,17 @@ def test_unreadable(lab, ours):
     os.chmod(lab.dir, 0o755)
     done = lab.run([*as_user(), ours.program('umvu'), path])
     assert done.status == REFUSED and 'readable' in done.err
+
+
+@pytest.mark.parametrize('command', [['su', '--help'], ['sh', '-c', 'su --help']])
+def test_set_user_id(lab, ours, command):
+    """It runs, without the privilege, and that is said: of the first program as of others."""
+    if os.statvfs(tool('su')).f_flag & os.ST_NOSUID:
+        pytest.skip('this file system gives no privileges')
+    done = lab.run([*as_user(), ours.program('umvu'), *command])
+    assert done.status == 0 and 'su' in done.out
+    assert re.search(r'^umvu: .*su: runs without the privilege of its set-user-ID bit', done.err)
+    assert 'privilege' not in lab.run([*as_user(), ours.program('umvu'), 'sh', '-c', 'true']).err
 
 
 def test_refused_inside(umvu, lab):

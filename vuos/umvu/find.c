@@ -6,12 +6,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+#define OVERFLOW_ID  65534 /* of those that the user namespace does not have */
 
 /* The first file of that name in PATH that may be executed, else the first that is there. -ENOENT. */
 static int search(const char *name, char found[PATH_MAX])
@@ -35,6 +39,27 @@ static int search(const char *name, char found[PATH_MAX])
 			return 0;
 	}
 	return any ? 0 : -ENOENT;
+}
+
+/* Whether a file's ID is another than OURS, and one that the kernel would give. */
+static bool is_other(uint32_t id, uint32_t ours)
+{
+	return id != ours && id != OVERFLOW_ID;
+}
+
+/* The kernel executes the resident, and gives it no privilege of the program's; as in exec_file.c there. */
+static void note_privilege(const char *path, int fd, const struct stat *st)
+{
+	const mode_t group_bits = S_ISGID | S_IXGRP; /* the one alone means something else */
+	bool user = st->st_mode & S_ISUID && is_other(st->st_uid, geteuid());
+	bool group = (st->st_mode & group_bits) == group_bits && is_other(st->st_gid, getegid());
+	struct statvfs fs;
+
+	if ((!user && !group) || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || fstatvfs(fd, &fs) < 0 ||
+	    fs.f_flag & ST_NOSUID)
+		return;
+	log_warning("%s: runs without the privilege of its set-%s-ID bit, which only the kernel can give; if it "
+		    "needs that, run it outside of umvu", path, user ? "user" : "group");
 }
 
 /* Why the file at PATH cannot be run, as far as it shows. */
@@ -66,6 +91,7 @@ static int examine(const char *path, struct error *error)
 		return error_set(error, ENOEXEC,
 				 "%s: a program for another processor or of 32 bits: only x86-64 programs "
 				 "can run here", path);
+	note_privilege(path, fd, &st);
 	return 0;
 }
 
