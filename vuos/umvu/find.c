@@ -58,8 +58,8 @@ static void note_privilege(const char *path, int fd, const struct stat *st)
 	if ((!user && !group) || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || fstatvfs(fd, &fs) < 0 ||
 	    fs.f_flag & ST_NOSUID)
 		return;
-	log_warning("%s: runs without the privilege of its set-%s-ID bit, which only the kernel can give; if it "
-		    "needs that, run it outside of umvu", path, user ? "user" : "group");
+	log_warning("%s: runs without the privilege of its set-%s-ID bit, which only the kernel can give; if "
+		    "it needs that, run it outside of umvu", path, user ? "user" : "group");
 }
 
 /* Why the file at PATH cannot be run, as far as it shows. */
