@@ -107,6 +107,7 @@ sh -c 'vudebug +t; true & wait; echo $!; vudebug -t; true & wait; echo $!' ''')
 @pytest.mark.parametrize('arguments, error', [
     ('+!', '+!: there are no such tags, or no such colour'),
     ('s:q', 's:q: there are no such tags, or no such colour'),
+    ("'?s' -- true", '?s: a question, and no change for a program'),
     ('s', 's: neither +, -, ? nor a colour'), ('-s:r', '-s:r: this is no change of tags'),
     ('+-s', '+-s: this is no change of tags'), ("'?!'", '?!: there are no such tags'),
     ('+s --', 'there is no program behind --'), ('-- ', 'there is no program behind --'),
@@ -116,6 +117,11 @@ def test_wrong(inside, arguments, error):
     """Status 2, and the reason."""
     done = inside(f'vudebug {arguments}')
     assert done.status == 2 and error in done.err and done.out == ''
+
+
+def test_wrong_changes_nothing(inside):
+    """A tag with a colour that there is not stays as it was."""
+    assert inside('vudebug +s:z 2>/dev/null; vudebug').out == ' ()\n'
 
 
 def test_program_missing(inside):

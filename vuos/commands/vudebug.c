@@ -42,14 +42,14 @@ static int change(const char *argument, int local)
 	if (letters > argument + 1 || (argument[0] == '-' && colon) || strcspn(letters, ":") >= sizeof(tags))
 		return option_usage_error(&program, "%s: this is no change of tags", argument);
 	memcpy(tags, letters, strcspn(letters, ":"));
-	if (argument[0] == '+')
-		r = vu_add_debugtags(tags, local);
-	else if (argument[0] == '-')
-		r = vu_del_debugtags(tags, local);
-	else if (!colon)
+	if (!colon && !strchr("+-", argument[0]))
 		return option_usage_error(&program, "%s: neither +, -, ? nor a colour", argument);
-	if (r == 0 && colon)
+	if (colon)
 		r = vu_set_debugcolor(letters);
+	if (r == 0 && argument[0] == '+')
+		r = vu_add_debugtags(tags, local);
+	else if (r == 0 && argument[0] == '-')
+		r = vu_del_debugtags(tags, local);
 	if (r == 0)
 		return EXIT_SUCCESS;
 	if (errno == EINVAL)
@@ -120,6 +120,10 @@ int main(int argc, char **argv)
 		log_error("It works only inside a vuos virtual namespace");
 		return STATUS_USAGE;
 	}
+	for (int i = 1; i < end && end < argc; i++)
+		if (argv[i][0] == '?')
+			return option_usage_error(&program, "%s: a question, and no change for a program",
+						  argv[i]);
 	for (int i = 1; i < end && status == EXIT_SUCCESS; i++)
 		status = argv[i][0] == '?' ? list(argv[i] + 1) : change(argv[i], end < argc);
 	if (status == EXIT_SUCCESS && end < argc)
