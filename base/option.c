@@ -229,10 +229,21 @@ static int option_unknown(const struct option_program *program, const struct opt
 	return usage_hint(program);
 }
 
+int option_printed(const struct option_program *program, int status)
+{
+	bool failed = ferror(stdout); /* before: then errno is of another time */
+
+	if (fflush(stdout) == 0 && !failed)
+		return status;
+	(void)fprintf(stderr, "%s: cannot write to standard output: %s\n", program->name,
+		      failed ? "it failed before" : strerror(errno));
+	return EXIT_FAILURE;
+}
+
 static int option_help(const struct option_program *program)
 {
 	option_print_help(program, program->style & OPTION_HELP_STDERR ? stderr : stdout);
-	return program->help_status;
+	return option_printed(program, program->help_status);
 }
 
 static int option_version(const struct option_program *program)
@@ -241,7 +252,7 @@ static int option_version(const struct option_program *program)
 		(void)puts(program->version);
 	else
 		(void)printf("%s (VirtualSquare) %s\n", program->name, VS_VERSION);
-	return EXIT_SUCCESS;
+	return option_printed(program, EXIT_SUCCESS);
 }
 
 /* Returns 0 to go on, 1 to stop with *ret_status. */
@@ -283,7 +294,7 @@ static int option_completion(const struct option_program *program, const char *s
 	else
 		return option_usage_error(program, "--completion: '%s' is neither bash nor zsh",
 					  shell);
-	return EXIT_SUCCESS;
+	return option_printed(program, EXIT_SUCCESS);
 }
 
 static int option_handle(const struct option_program *program, int value, void *settings,

@@ -102,6 +102,12 @@ void option_print_completion_zsh(const struct option_program *program, FILE *out
 /* One line a visible row: `-l --long ARG`, with `-` for what a row has not. */
 void option_print_list(const struct option_program *program, FILE *out);
 
+/*
+ * The end of what a program prints on standard output: STATUS; where it could not be written (a full disk),
+ * that is said on standard error, and the status is 1.
+ */
+int option_printed(const struct option_program *program, int status);
+
 /* Prints MESSAGE and where help is found on standard error; returns the usage status. */
 int option_usage_error(const struct option_program *program, const char *message, ...)
 	PRINTF_LIKE(2, 3);

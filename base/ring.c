@@ -7,6 +7,11 @@
  * load may overtake the store before it on processors with a weak order. The same between `busy` and
  * `punching`, and between `punching` and `producer_waits`.
  *
+ * A producer may be held up between its counter and the flag, and the consumer take what was published and fall
+ * asleep meanwhile: that flag is not meant for it. So the flag says up to where the consumer has taken, and
+ * is taken down only for more than that: each signal is for something that its consumer did not have when it
+ * fell asleep.
+ *
  * Wrapping. Counters are bytes modulo 2^32 and a ring has at most 2^30, so differences between own
  * and believed counters never exceed what they can hold. A peer's counter is believed only if it
  * went forward, and no further than an honest one can have: a producer's `tail` lies between the last
@@ -38,10 +43,22 @@ static uint32_t swap(_Atomic uint32_t *word, uint32_t value)
 	return atomic_exchange_explicit(word, value, memory_order_seq_cst);
 }
 
-/* Takes a flag down; true: it was up. The line is not written to while it is down. */
-static bool take_flag(_Atomic uint32_t *flag)
+/* What a consumer says that sleeps when it has taken everything up to TAIL. */
+static uint32_t sleeps_at(uint32_t tail)
 {
-	return load(flag) && swap(flag, 0);
+	return tail | RING_SLEEPS | RING_SLEEPS_AT;
+}
+
+/*
+ * Takes the flag of a consumer down that does not know of all that was published; true: it was up. The line
+ * is not written to while it is down. A consumer that has changed it meanwhile has looked since, or will.
+ */
+static bool take_sleeper(struct ring_producer *p)
+{
+	uint32_t said = load(&p->shared->consumer_sleeps);
+
+	return said && said != sleeps_at(p->published) &&
+	       atomic_compare_exchange_strong(&p->shared->consumer_sleeps, &said, 0);
 }
 
 void ring_producer_init(struct ring_producer *p, struct ring_shared *shared, void *data,
@@ -179,7 +196,7 @@ bool ring_publish(struct ring_producer *p)
 	bool news = p->published != p->head;
 
 	ring_show(p);
-	return news && take_flag(&p->shared->consumer_sleeps);
+	return news && take_sleeper(p);
 }
 
 bool ring_consumer_sleeps(const struct ring_producer *p)
@@ -207,7 +224,7 @@ bool ring_room_asked(const struct ring_producer *p)
 bool ring_ring_again(struct ring_producer *p)
 {
 	producer_look(p);
-	return !p->broken && p->published != p->tail && take_flag(&p->shared->consumer_sleeps);
+	return !p->broken && p->published != p->tail && take_sleeper(p);
 }
 
 bool ring_producer_empty(struct ring_producer *p)
@@ -304,7 +321,7 @@ bool ring_linger(struct ring_consumer *c, unsigned taken)
 
 void ring_ask(struct ring_consumer *c)
 {
-	(void)swap(&c->shared->consumer_sleeps, 1);
+	(void)swap(&c->shared->consumer_sleeps, sleeps_at(c->tail));
 }
 
 bool ring_withdraw(struct ring_consumer *c)
@@ -314,7 +331,7 @@ bool ring_withdraw(struct ring_consumer *c)
 
 bool ring_sleep(struct ring_consumer *c)
 {
-	(void)swap(&c->shared->consumer_sleeps, 1);
+	ring_ask(c);
 	if (ring_consumer_empty(c) || c->broken)
 		return true;
 	(void)swap(&c->shared->consumer_sleeps, 0);

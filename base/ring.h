@@ -36,6 +36,10 @@
 #define RING_MAX    (1u << 30)
 #define RING_MANY   16 /* records taken at once look like a stream */
 
+/* Bits of `consumer_sleeps`: it sleeps; and the other bits are the bytes that it has taken. */
+#define RING_SLEEPS    1u
+#define RING_SLEEPS_AT 2u
+
 enum ring_type {
 	RING_PAD = 0,
 	RING_FRAME = 1,
@@ -48,7 +52,7 @@ struct ring_shared {
 	_Atomic uint32_t busy;                     /* producer: it writes records now */
 	_Alignas(RING_LINE) _Atomic uint32_t tail; /* consumer: bytes taken */
 	_Atomic uint32_t punching;                 /* consumer: it gives memory back now */
-	_Alignas(RING_LINE) _Atomic uint32_t consumer_sleeps; /* ring when something comes */
+	_Alignas(RING_LINE) _Atomic uint32_t consumer_sleeps; /* 0: do not ring */
 	_Atomic uint32_t producer_waits; /* bytes: ring when so much is free; 0: do not */
 };
 

@@ -357,6 +357,29 @@ static void consumer_is_woken(void **state)
 	assert_false(ring_sleep(&rig->c));
 }
 
+/* What a producer finds that was held up between publishing and looking at the flag. */
+static void no_signal_for_what_was_taken(void **state)
+{
+	struct ring_rig *rig = *state;
+	uint16_t type;
+	uint32_t len;
+
+	put(rig, 1);
+	ring_show(&rig->p);
+	assert_non_null(ring_next(&rig->c, &len, &type));
+	ring_consume(&rig->c, len);
+	ring_ask(&rig->c); /* it still has the room: the producer sees that it is not empty */
+	assert_false(ring_ring_again(&rig->p));
+	assert_true(ring_withdraw(&rig->c));
+	ring_ask(&rig->c);
+	put(rig, 1);
+	assert_true(ring_publish(&rig->p));
+	assert_false(ring_withdraw(&rig->c));
+	atomic_store(&rig->shared->consumer_sleeps, 1); /* as a simple consumer says it */
+	assert_true(ring_ring_again(&rig->p));
+	assert_int_equal(atomic_load(&rig->shared->consumer_sleeps), 0);
+}
+
 static void lingers_after_a_stream(void **state)
 {
 	struct ring_rig *rig = *state;
@@ -704,6 +727,7 @@ int main(void)
 		RIG_TEST(goes_on),
 		RIG_TEST(does_not_go_on),
 		RIG_TEST(consumer_is_woken),
+		RIG_TEST(no_signal_for_what_was_taken),
 		RIG_TEST(lingers_after_a_stream),
 		RIG_TEST(consumer_asks_again),
 		RIG_TEST(consumer_withdraws),
