@@ -5,6 +5,7 @@
  */
 #include "option.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -231,12 +232,13 @@ static int option_unknown(const struct option_program *program, const struct opt
 
 int option_printed(const struct option_program *program, int status)
 {
-	bool failed = ferror(stdout); /* before: then errno is of another time */
+	bool failed = ferror(stdout); /* before: what errno was then is not known */
+	int r = fflush(stdout);
 
-	if (fflush(stdout) == 0 && !failed)
+	if (r == 0 && !failed)
 		return status;
-	(void)fprintf(stderr, "%s: cannot write to standard output: %s\n", program->name,
-		      failed ? "it failed before" : strerror(errno));
+	(void)fprintf(stderr, "%s: cannot write to standard output%s%s\n", program->name, r ? ": " : "",
+		      r ? strerror(errno) : "");
 	return EXIT_FAILURE;
 }
 
@@ -304,12 +306,14 @@ static int option_handle(const struct option_program *program, int value, void *
 
 	if (row)
 		return option_apply(program, row, settings, optarg, ret_status);
-	if (value == VALUE_COMPLETION)
+	if (value == VALUE_COMPLETION) {
 		*ret_status = option_completion(program, optarg);
-	else if (value == VALUE_HELP)
+	} else if (value == VALUE_HELP) {
 		*ret_status = option_help(program);
-	else
+	} else {
 		option_print_list(program, stdout);
+		*ret_status = option_printed(program, EXIT_SUCCESS);
+	}
 	return 1;
 }
 

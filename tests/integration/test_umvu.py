@@ -85,7 +85,9 @@ REFUSALS = {
     'empty': (REFUSED, 'empty'),
     'text': (REFUSED, 'neither a program nor a script'),
     'plain': (REFUSED, 'ermission denied'),
-    'interpreter': (REFUSED, 'interpreter'),
+    'interpreter': (NOT_FOUND, 'its interpreter /nowhere/at/all does not exist'),
+    'directory-of-it': (REFUSED, 'its interpreter / may not be executed'),
+    'nameless': (REFUSED, 'names no interpreter'),
     'head': (REFUSED, ''),
 }
 
@@ -105,7 +107,8 @@ def test_refusals(umvu, lab, what, way):
         path.mkdir()
     elif what != 'missing':
         lab.write(what, {'empty': '', 'text': 'echo hello\n', 'plain': '#!/bin/sh\n',
-                         'interpreter': '#!/nowhere/at/all\n'}[what], 0o644 if what == 'plain' else 0o755)
+                         'nameless': '#! \n', 'interpreter': '#!/nowhere/at/all\n',
+                         'directory-of-it': '#!/ x\n'}[what], 0o644 if what == 'plain' else 0o755)
     done = umvu(f'--trap={way}', path)
     status, words = REFUSALS[what]
     assert done.status == status and done.out == ''

@@ -90,3 +90,10 @@ def test_limits():
     rows = check(tool('prlimit'), '--nofile=200:200', '--as=200000000')[0]
     assert not rows['descriptors']['has'] and '200' in rows['descriptors']['detail']
     assert not rows['address_space']['has']
+
+
+def test_inside():
+    """A view holds no other, which is said as what is needed."""
+    rows, able, status = check(SIDES['ours'].program('umvu'))
+    assert not able and status == 1
+    assert [row['name'] for row in rows.values() if row['needed'] and not row['has']] == ['outside']

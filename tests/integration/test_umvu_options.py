@@ -109,3 +109,35 @@ def test_options_of_the_old_program(run):
         assert run(option, '/bin/sh', '-c', 'exit 7').status == 7
     assert 'Seccomp:\t2' in run('--seccomp', '/bin/cat', '/proc/self/status').out
     assert 'Seccomp:\t0' in run('-S', '/bin/cat', '/proc/self/status').out
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (['-V', 'n' * 65, 'true'], 'at most 64 bytes'),
+    (['-V', 'a\nb', 'true'], 'no control characters'),
+    (['--trace-split', 'true'], 'needs a name'),
+    (['--trace-split', '--trace-output=-', 'true'], 'needs a name'),
+    (['--check', 'ls'], 'runs no program'),
+    (['--json', 'true'], 'for --check'),
+    ([], 'which program'),
+    (['--trace-time=clock,none', 'true'], 'none, and others'),
+    (['--confine-net=udp,none', 'true'], 'none, and others'),
+])
+def test_wrong_usage(run, arguments, words):
+    """Options that say nothing, or two things, are an error of usage before anything runs."""
+    done = run(*arguments)
+    assert (done.status, done.out) == (2, '') and words in done.err and '--help' in done.err
+
+
+@pytest.mark.parametrize('arguments', [['-o', '/nowhere/at/all'], ['--trace-output', '/nowhere/at/all']])
+def test_file_that_cannot_be_written(run, arguments):
+    """It is no matter of the program's: the status is not that of one that is not found."""
+    done = run(*arguments, 'true')
+    assert done.status == 126 and '/nowhere/at/all' in done.err and 'No such file' in done.err
+
+
+@pytest.mark.parametrize('arguments', [['umvu', '--help'], ['umvu', '--version'], ['umvu', '--check'],
+                                       ['umvu', 'vuname'], ['vuname', '-a'], ['vudebug', '--version']])
+def test_full_disk(lab, arguments):
+    """What cannot be printed is an error."""
+    done = lab.run(['/bin/sh', '-c', f'PATH={BUILD}/bin; {" ".join(arguments)} >/dev/full'])
+    assert done.status == 1 and 'cannot write to standard output' in done.err

@@ -110,7 +110,7 @@ def test_wrong_files(lab):
     assert (done.returncode, done.stdout) == (126, '')
     assert '/nonexistent/trace' in done.stderr
     done = umvu('--trace', '--trace-split', 'echo', 'x')
-    assert (done.returncode, done.stdout) == (126, '') and '--trace-output' in done.stderr
+    assert (done.returncode, done.stdout) == (2, '') and '--trace-output' in done.stderr
 
 
 @pytest.mark.parametrize('option, says', [
@@ -368,3 +368,32 @@ def test_a_trace_changes_nothing(lab, part):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               check=False, start_new_session=True)
         assert (done.returncode, done.stdout.decode(errors='replace')) == bare(name), name
+
+
+@pytest.mark.parametrize('options', [[], ['--trace-summary'], ['--trace-format=json']])
+def test_full_disk(options):
+    """What is lost is told, and does not change the program's status."""
+    done = umvu('--trace-output=/dev/full', *options, 'sh', '-c', 'exit 3')
+    assert done.returncode == 3
+    assert re.search('[0-9]+ bytes of the trace could not be written: No space', done.stderr)
+
+
+READER_GOES = """
+import os, signal, subprocess, sys
+reading, writing = os.pipe()
+command = ['sh', '-c', 'trap "echo pipe" PIPE; read x; /bin/true; kill -PIPE $$; echo end']
+tracer = subprocess.Popen([*sys.argv[1:], f'--trace-output=/dev/fd/{writing}', *command], pass_fds=[writing],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+os.close(writing)
+os.close(reading)
+print(tracer.communicate(b'go\\n')[0].decode(), tracer.returncode)
+"""
+
+
+@pytest.mark.parametrize('way', ['dispatch', 'filter'])
+def test_reader_goes(way):
+    """A trace that nobody reads any more is no signal for the program; its own signals are."""
+    umvu_way = [SIDES['ours'].program('umvu'), f'--trap={way}']
+    done = subprocess.run([tool('python3'), '-c', READER_GOES, *umvu_way],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert re.fullmatch('pipe\nend\numvu: [0-9]+ bytes .*: Broken pipe\n 0\n', done.stdout)

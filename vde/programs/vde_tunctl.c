@@ -204,5 +204,5 @@ int main(int argc, char **argv)
 		log_error("%s", error_text(&error));
 		return EXIT_FAILURE;
 	}
-	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return option_printed(&program, EXIT_SUCCESS);
 }

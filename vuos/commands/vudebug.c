@@ -130,5 +130,5 @@ int main(int argc, char **argv)
 		return run(argv + end + 1);
 	if (status == EXIT_SUCCESS && argc == 1)
 		status = print_active();
-	return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+	return option_printed(&program, status);
 }

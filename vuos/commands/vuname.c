@@ -158,5 +158,5 @@ int main(int argc, char **argv)
 		status = print_processes(&s);
 	else
 		status = s.prompt ? print_prompt(&info, inside) : print_words(&s, &info, inside);
-	return fflush(stdout) == 0 ? status : fail(&s, strerror(errno));
+	return option_printed(&program, status);
 }

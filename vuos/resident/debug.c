@@ -213,14 +213,12 @@ static bool is_one_of(uint64_t number, const uint16_t *numbers, size_t count)
 
 static void say_thread_ends(const struct context *c, const struct call *call)
 {
-	static const uint16_t execs[] = { __NR_execve, __NR_execveat }, ends[] = { __NR_exit, __NR_exit_group };
+	static const uint16_t ends[] = { __NR_exit, __NR_exit_group };
 	const struct call_row *row = call_row(call->raw[0]);
 	char status[24];
 
 	(void)text_put_number(status, CALL_ARG(call, 0) & 0xff, 10);
-	if (is_one_of(call->raw[0], execs, ARRAY_SIZE(execs)))
-		DEBUG(c, 't', call_name(row), ": instead of ", process.program);
-	else if (is_one_of(call->raw[0], ends, ARRAY_SIZE(ends)))
+	if (is_one_of(call->raw[0], ends, ARRAY_SIZE(ends)))
 		DEBUG(c, 't', call_name(row), ": with ", status);
 }
 

@@ -20,6 +20,7 @@
 #include <linux/memfd.h>
 #include <linux/resource.h>
 
+#include "vuos/resident/debug.h"
 #include "vuos/resident/dispatch.h"
 #include "vuos/resident/exec_state.h"
 #include "vuos/resident/identity.h"
@@ -284,6 +285,7 @@ static long do_exec(struct context *c, struct exec *e, uint64_t *env, uint64_t n
 		env[num_env + 1] = 0;
 		passed = pass(c, fds);
 		traced_exec(c);
+		DEBUG(c, 't', "exec: ", e->target->name, " instead of ", process.program);
 		counters_tell();
 		r = execute_resident(e->argv, env);
 		traced_exec_failed(c);

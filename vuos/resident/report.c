@@ -10,8 +10,10 @@
 #include <linux/stat.h>
 
 #include <asm-generic/ioctls.h>
+#include <asm/signal.h>
 #include <stdarg.h>
 
+#include "vuos/resident/context.h"
 #include "vuos/resident/report.h"
 #include "vuos/resident/reserved.h"
 
@@ -46,12 +48,28 @@ static long log_descriptor(void)
 	return takes_text(STDERR) ? STDERR : -1;
 }
 
+/* The signal is the thread's own, so it is there when the write comes back, unless one was there before. */
+long report_write(long fd, const char *text, size_t len)
+{
+	const uint64_t broken_pipe = SIGNAL_BIT(SIGPIPE), no_time[2] = { 0 };
+	uint64_t mask = 0, pending = 0;
+	long n;
+
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_BLOCK, &broken_pipe, &mask, sizeof(mask));
+	(void)NATIVE(__NR_rt_sigpending, &pending, sizeof(pending));
+	n = NATIVE(__NR_write, fd, text, len);
+	if (n == -EPIPE && !(pending & broken_pipe))
+		(void)NATIVE(__NR_rt_sigtimedwait, &broken_pipe, NULL, no_time, sizeof(broken_pipe));
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	return n;
+}
+
 void report_line(const char *text, size_t len)
 {
 	long fd = log_descriptor();
 
 	if (fd >= 0)
-		(void)NATIVE(__NR_write, fd, text, len);
+		(void)report_write(fd, text, len);
 }
 
 bool report_is_terminal(void)

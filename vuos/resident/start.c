@@ -23,6 +23,7 @@
 #include "vuos/view/segment.h"
 
 #define STATUS_NOT_EXECUTABLE 126
+#define STATUS_NOT_FOUND      127
 #define COMMAND_MAX           16
 #define STATE_ROOM            2048 /* for the state, if it is not larger: the stack is the program's */
 #define PROT_READ             1
@@ -223,22 +224,37 @@ static struct context *begin(const void *state)
 	return c;
 }
 
+/* Why the script with that HEAD does not run. */
+static _Noreturn void no_interpreter(const char *path, char head[EXEC_HEAD + 1], long error)
+{
+	char *interpreter, *argument;
+
+	if (!script_line(head, &interpreter, &argument))
+		complain(path, ": its first line names no interpreter", NULL);
+	else
+		complain(path, ": its interpreter ", interpreter,
+			 NATIVE(__NR_faccessat, AT_FDCWD, interpreter, 0) < 0 ? " does not exist"
+			 : error == -ENOENT ? " needs one that does not exist"
+			 : error == -EACCES ? " may not be executed"
+			 : error == -ELOOP  ? " is a script in its turn, and so on too many times"
+					    : " cannot be executed", NULL);
+	give_up(error == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
+}
+
 /* The first program may be a script, which only exec follows: then this process begins again. */
 static void follow_script(struct context *c, const char *path, const struct stack *stack)
 {
-	char begin[2] = { 0 };
+	const struct exec_target target = { { AT_FDCWD, path, 0 }, path, false, false };
+	char head[EXEC_HEAD + 1] = "";
 	long fd = NATIVE(__NR_openat, AT_FDCWD, path, O_CLOEXEC, 0);
 
 	if (fd >= 0) {
-		(void)NATIVE(__NR_read, fd, begin, sizeof(begin));
+		(void)exec_read_head(fd, head);
 		(void)NATIVE(__NR_close, fd);
 	}
-	if (begin[0] != '#' || begin[1] != '!')
-		return;
-	(void)exec_program(c, &(struct exec_target){ { AT_FDCWD, path, 0 }, path, false, false },
-			   (uint64_t)stack->argv, (uint64_t)stack->envp);
-	complain(path, ": its interpreter cannot be executed", NULL);
-	give_up(STATUS_NOT_EXECUTABLE);
+	if (head[0] == '#' && head[1] == '!')
+		no_interpreter(path, head, exec_program(c, &target, (uint64_t)stack->argv,
+							(uint64_t)stack->envp));
 }
 
 /*

@@ -28,6 +28,8 @@ struct board {
 	struct board_count counts[BOARD_CALLS]; /* by number */
 	struct board_unknown unknown[BOARD_UNKNOWN];
 	uint64_t unknown_more; /* calls that there was no room for */
+	uint64_t lost; /* bytes of lines that could not be written */
+	int32_t lost_errno; /* why, the last time */
 	int32_t owners[BOARD_SLOTS]; /* the process that a slot belongs to; 0: nobody */
 } __attribute__((aligned(BOARD_PAGE)));
 

@@ -12,6 +12,7 @@
  * written at once.
  */
 #include "vuos/resident/lock.h"
+#include "vuos/resident/report.h"
 #include "vuos/resident/reserved.h"
 #include "vuos/resident/trace_internal.h"
 
@@ -127,13 +128,22 @@ static long open_own(long directory)
 	return NATIVE(__NR_openat, directory, name, O_CREATE_APPEND_CLOEXEC, FILE_MODE);
 }
 
+/* umvu tells of it in the end. */
+static void note_loss(size_t len, long error)
+{
+	(void)__atomic_fetch_add(&trace_board.lost, len, __ATOMIC_RELAXED);
+	trace_board.lost_errno = (int32_t)-error;
+}
+
 static void write_all(long fd, const char *text, size_t len)
 {
 	while (len) {
-		long n = NATIVE(__NR_write, fd, text, len);
+		long n = report_write(fd, text, len);
 
-		if (n <= 0 && n != -EINTR)
+		if (n <= 0 && n != -EINTR) {
+			note_loss(len, n);
 			return;
+		}
 		text += MAX(n, 0);
 		len -= (size_t)MAX(n, 0);
 	}
@@ -150,8 +160,10 @@ static void write_out(const char *text, size_t len)
 		return;
 	}
 	own = open_own(fd);
-	if (own < 0)
+	if (own < 0) {
+		note_loss(len, own);
 		return;
+	}
 	write_all(own, text, len);
 	(void)NATIVE(__NR_close, own);
 }

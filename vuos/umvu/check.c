@@ -28,6 +28,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "confine.h"
+#include "include/vulib.h"
 #include "vuos/resident/exec_state.h"
 
 #define HWCAP2_FSGSBASE (1 << 1)
@@ -245,6 +246,11 @@ static struct finding probe_address_space(void)
 	return finding;
 }
 
+static struct finding probe_outside(void)
+{
+	return (struct finding){ .has = vu_check() < 0 };
+}
+
 /* --- the list -------------------------------------------------------------------------------------------- */
 
 static const struct check {
@@ -259,6 +265,8 @@ static const struct check {
 	{ "memfd", "sealed files of memory", probe_memfd,
 	  "nothing passes to the next program: set vm.memfd_noexec to 0 or 1, or allow memfd_create in the "
 	  "container", true },
+	{ "outside", "not inside of a view already", probe_outside,
+	  "views do not nest: run umvu outside of this one", true },
 	{ "dispatch", "system call user dispatch", probe_dispatch,
 	  "calls are caught by a filter, which costs a little more: Linux 5.11", false },
 	{ "filter", "seccomp filters", probe_filter,
@@ -349,7 +357,7 @@ int check_machine(bool json)
 	(void)fflush(stdout);
 	probe_all(&report);
 	(json ? print_json : print_text)(&report);
-	return report.able ? EXIT_SUCCESS : EXIT_FAILURE;
+	return option_printed(&umvu_options, report.able ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 int check_trap(struct settings *s, struct error *error)

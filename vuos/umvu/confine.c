@@ -124,6 +124,8 @@ int confine_set_network(void *settings, const char *words, struct error *error)
 			s->datagrams = true;
 		else if (!str_equal(word, "none"))
 			r = add_port(s, word, error);
+		else if (!str_equal(words, "none"))
+			r = error_set(error, EINVAL, "'%s': none, and others", words);
 		at += len;
 	}
 	return r;

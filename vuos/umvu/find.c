@@ -86,7 +86,8 @@ static int examine(const char *path, struct error *error)
 		return 0;
 	if (memcmp(head, ELFMAG, SELFMAG) != 0)
 		return error_set(error, ENOEXEC,
-				 "%s: neither a program nor a script that names its interpreter", path);
+				 "%s: neither a program nor a script whose first line names its interpreter "
+				 "(#!); a shell runs it as: umvu sh %s", path, path);
 	if (head[EI_CLASS] == ELFCLASS32 || head[18] != EM_X86_64)
 		return error_set(error, ENOEXEC,
 				 "%s: a program for another processor or of 32 bits: only x86-64 programs "
@@ -99,12 +100,14 @@ int find_program(const char *name, char found[PATH_MAX], struct error *error)
 {
 	int r = 0;
 
+	if (!*name)
+		return error_set(error, ENOENT, "the program's name is empty");
 	if (strchr(name, '/'))
 		r = str_copy(found, PATH_MAX, name) < 0 ? -ENAMETOOLONG
 		    : access(found, F_OK) < 0	       ? -errno
 						       : 0;
 	else
-		r = *name ? search(name, found) : -ENOENT;
+		r = search(name, found);
 	if (r == -ENOENT)
 		return error_set(error, ENOENT, "%s: there is no such program", name);
 	return r < 0 ? error_set_errno(error, -r, "%s", name) : examine(found, error);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -69,7 +70,8 @@ int messages_begin(const struct message_settings *s, struct error *error)
 	if (s->file)
 		fd = open(s->file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0)
-		return error_set_errno(error, errno, "cannot write messages to '%s'", s->file);
+		return error_set(error, EACCES, "cannot write messages to '%s': %s", s->file,
+				 strerror(errno)); /* -ENOENT would be the program's */
 	messages = (struct messages){ .settings = s, .fd = fd };
 	log_set_level((enum log_level)MAX(s->level, s->syslog));
 	log_set_callback(put_message, &messages);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "debug_tags.h"
+#include "view.h"
 
 static int set_trap(void *settings, const char *argument, struct error *error)
 {
@@ -73,14 +74,25 @@ static int set_kill_on_exit(void *settings, const char *argument, struct error *
 	return 0;
 }
 
+static int set_name(void *settings, const char *argument, struct error *error)
+{
+	struct settings *s = settings;
+	int r = view_check_name(argument);
+
+	s->name = argument;
+	if (r == -ENAMETOOLONG)
+		return error_set(error, EINVAL, "a name has at most %d bytes", VIEW_NAME_MAX);
+	return r < 0 ? error_set(error, EINVAL, "a name has no control characters") : 0;
+}
+
 static const struct option_row rows[] = {
 	{ 0, "trap", .kind = OPTION_CALL, .arg = "WAY", .set = set_trap, .choices = "dispatch filter",
 	  .help = "how calls are caught: dispatch or filter (default: dispatch where the kernel has it)" },
 	{ 0, "patch", .kind = OPTION_CALL, .arg = "WHEN", .set = set_patching,
 	  .choices = "never normal first", .preset = "normal",
 	  .help = "when call sites are changed to jump instead of trapping" },
-	{ 'V', "vu_name", .aliases = "vu-name view-name", .kind = OPTION_STRING, .arg = "NAME",
-	  .offset = offsetof(struct settings, name), .help = "what the view is called: vuname(1) says it" },
+	{ 'V', "vu_name", .aliases = "vu-name view-name", .kind = OPTION_CALL, .arg = "NAME",
+	  .set = set_name, .help = "what the view is called: vuname(1) says it" },
 	{ 'f', "rc", .kind = OPTION_STRING, .arg = "FILE", .complete = COMPLETE_FILE,
 	  .offset = offsetof(struct settings, rc_file),
 	  .help = "a program to run in the view first, instead of " VS_SYSCONFDIR "/vurc and ~/.vurc" },
@@ -160,3 +172,17 @@ const struct option_program umvu_options = {
 	.operands = COMPLETE_COMMAND,
 	.usage_status = STATUS_USAGE,
 };
+
+int settings_check(const struct settings *s, unsigned operands)
+{
+	if (s->check && operands)
+		return option_usage_error(&umvu_options, "--check runs no program");
+	if (s->json && !s->check)
+		return option_usage_error(&umvu_options, "--json is for --check");
+	if (s->trace.how.flags & TRACE_SPLIT && !s->trace.output)
+		return option_usage_error(&umvu_options, "--trace-split needs a name for the files: "
+							 "--trace-output FILE");
+	if (!s->check && !operands)
+		return option_usage_error(&umvu_options, "which program is to be run?");
+	return 0;
+}

@@ -39,3 +39,6 @@ struct settings {
 			.messages.level = LOG_LEVEL_NOTICE }
 
 extern const struct option_program umvu_options;
+
+/* What no option alone has wrong, with that many operands: the status to end with, after a message; or 0. */
+int settings_check(const struct settings *s, unsigned operands);

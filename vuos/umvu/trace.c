@@ -66,6 +66,7 @@ int trace_set_times(void *settings, const char *times, struct error *error)
 {
 	struct trace_settings *s = of(settings);
 	unsigned flags = 0;
+	bool none = false;
 
 	for (const char *at = times; at; at = *at ? at + 1 : NULL) {
 		size_t len = strcspn(at, ","), i = 0;
@@ -77,9 +78,12 @@ int trace_set_times(void *settings, const char *times, struct error *error)
 			return error_set(error, EINVAL,
 					 "'%.*s' is none of none, clock, epoch, relative, duration",
 					 (int)len, at);
+		none |= !times_known[i].flag;
 		flags |= times_known[i].flag;
 		at += len;
 	}
+	if (none && flags)
+		return error_set(error, EINVAL, "'%s': none, and others", times);
 	set_flags(s, flags, TRACE_TIMES);
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
 #include "base/json.h"
 #include "vuos/resident/calls.h"
 #include "vuos/resident/trace_board.h"
@@ -32,6 +34,28 @@ struct report {
 	struct board_count total;
 };
 
+/* --- writing --------------------------------------------------------------------------------------- */
+
+static void note_loss(const struct trace_view *view, size_t len)
+{
+	view->board->lost += len;
+	view->board->lost_errno = errno;
+}
+
+static void print_to(const struct trace_view *view, int fd, const char *text, size_t len)
+{
+	if (io_write_all(fd, text, len) < 0)
+		note_loss(view, len);
+}
+
+/* Also what the processes could not write. */
+static void tell_loss(const struct board *board)
+{
+	if (board->lost)
+		log_error("%llu bytes of the trace could not be written: %s", (unsigned long long)board->lost,
+			  strerror(board->lost_errno));
+}
+
 /* --- lines ----------------------------------------------------------------------------------------- */
 
 static int file_of(const struct trace_view *view, int32_t owner)
@@ -45,13 +69,13 @@ static int file_of(const struct trace_view *view, int32_t owner)
 }
 
 /* The owner may still be there (--orphans=leave), or have been killed with the lock. */
-static void finish_slot(struct board_slot *slot, int fd)
+static void finish_slot(const struct trace_view *view, struct board_slot *slot, int fd)
 {
 	bool locked = false;
 
 	for (int i = 0; i < LOCK_TRIES && !locked; i++)
 		locked = !__atomic_exchange_n(&slot->lock, 1, __ATOMIC_ACQUIRE);
-	(void)!write(fd, slot->text, MIN(slot->len, sizeof(slot->text)));
+	print_to(view, fd, slot->text, MIN(slot->len, sizeof(slot->text)));
 	slot->len = 0;
 	if (locked)
 		__atomic_store_n(&slot->lock, 0, __ATOMIC_RELEASE);
@@ -67,8 +91,10 @@ static void finish_lines(const struct trace_view *view)
 		if (!owner || !slot->len)
 			continue;
 		fd = file_of(view, owner);
-		if (fd >= 0)
-			finish_slot(slot, fd);
+		if (fd < 0)
+			note_loss(view, MIN(slot->len, sizeof(slot->text)));
+		else
+			finish_slot(view, slot, fd);
 	}
 }
 
@@ -246,26 +272,13 @@ static void json_unhandled(struct strbuf *out, const struct report *report)
 
 /* --- all of it ---------------------------------------------------------------------------------------- */
 
-static void print_to(int fd, const struct strbuf *text)
-{
-	size_t done = 0;
-
-	while (done < text->len) {
-		ssize_t n = write(fd, text->data + done, text->len - done);
-
-		if (n < 0 && errno != EINTR)
-			return;
-		done += n > 0 ? (size_t)n : 0;
-	}
-}
-
 static void print_summary(const struct trace_view *view, struct report *report)
 {
 	auto_strbuf struct strbuf text = { 0 };
 
 	qsort(report->rows, report->count, sizeof(report->rows[0]), by_time);
 	(view->how.flags & TRACE_JSON ? json_summary : text_summary)(&text, report);
-	print_to(view->how.flags & TRACE_SPLIT ? STDERR_FILENO : view->fd, &text);
+	print_to(view, view->how.flags & TRACE_SPLIT ? STDERR_FILENO : view->fd, text.data, text.len);
 }
 
 static void print_unhandled(const struct trace_view *view, struct report *report)
@@ -274,7 +287,7 @@ static void print_unhandled(const struct trace_view *view, struct report *report
 
 	qsort(report->rows, report->count, sizeof(report->rows[0]), by_calls);
 	(view->how.flags & TRACE_JSON ? json_unhandled : text_unhandled)(&text, report);
-	print_to(STDERR_FILENO, &text);
+	print_to(view, STDERR_FILENO, text.data, text.len);
 }
 
 void trace_finish(const struct trace_view *view)
@@ -292,4 +305,5 @@ void trace_finish(const struct trace_view *view)
 		print_summary(view, report);
 	if (view->how.flags & TRACE_UNHANDLED)
 		print_unhandled(view, report);
+	tell_loss(view->board);
 }

@@ -30,10 +30,11 @@ int main(int argc, char **argv)
 	first = option_parse(&umvu_options, argc, argv, &s, &status);
 	if (first < 0)
 		return status;
+	status = settings_check(&s, (unsigned)(argc - first));
+	if (status)
+		return status;
 	if (s.check)
 		return check_machine(s.json);
-	if (first >= argc)
-		return option_usage_error(&umvu_options, "which program is to be run?");
 	r = messages_begin(&s.messages, &error);
 	if (r >= 0)
 		s.messages_fd = r;

@@ -16,14 +16,21 @@
 
 /* --- name and tags -------------------------------------------------------------------------------- */
 
-int view_set_name(struct view *v, const char *name)
+int view_check_name(const char *name)
 {
-	struct view_info info = v->info;
-	int r;
-
 	for (const char *at = name; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			return -EINVAL;
+	return strlen(name) <= VIEW_NAME_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int view_set_name(struct view *v, const char *name)
+{
+	struct view_info info = v->info;
+	int r = view_check_name(name);
+
+	if (r < 0)
+		return r;
 	memset(info.name, 0, sizeof(info.name));
 	r = str_copy(info.name, sizeof(info.name), name);
 	if (r == 0)

@@ -21,6 +21,9 @@ struct view {
 int view_init(struct view *v, const char *name, int log, struct error *error);
 void view_free(struct view *v);
 
+/* Whether a view can be called so: 0, -EINVAL for control characters, -ENAMETOOLONG. */
+int view_check_name(const char *name);
+
 /*
  * Changes. -EINVAL: characters that a name cannot have, no tags, no colour; -ENAMETOOLONG: more than
  * VIEW_NAME_MAX bytes; -ENOSPC.
