@@ -3,6 +3,7 @@
 
 import collections
 import json
+import os
 import pathlib
 import platform
 import re
@@ -376,6 +377,25 @@ def test_full_disk(options):
     done = umvu('--trace-output=/dev/full', *options, 'sh', '-c', 'exit 3')
     assert done.returncode == 3
     assert re.search('[0-9]+ bytes of the trace could not be written: No space', done.stderr)
+
+
+@pytest.mark.parametrize('limit', [40, 100, 2000])
+def test_limit_of_size(lab, limit):
+    """What is shared is made to fit; the program gets no signal for a trace that does not."""
+    done = subprocess.run(['bash', '-c', f'ulimit -f {limit}; "$@"', 'bash', SIDES['ours'].program('umvu'),
+                           '--trace-output', lab.path('trace'), 'sh', '-c',
+                           'for i in $(seq 30000); do echo x >/dev/null; done; exit 3'],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3 and re.search('[0-9]+ bytes .*: File too large', done.stderr)
+    assert os.stat(lab.path('trace')).st_size == limit * 1024
+
+
+@pytest.mark.parametrize('options', [[], ['--trace']])
+def test_hardly_any_size(options):
+    """Where nothing fits that says which limit it is."""
+    done = subprocess.run(['bash', '-c', 'ulimit -f 10; "$@"', 'bash', SIDES['ours'].program('umvu'), *options,
+                           'true'], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 126 and 'ulimit -f' in done.stderr
 
 
 READER_GOES = """

@@ -73,6 +73,7 @@ enum exec_trace_flags {
 struct exec_trace {
 	uint32_t flags;       /* TRACE_ */
 	uint32_t string_max;  /* bytes of a string that are shown */
+	uint32_t slots;       /* of the board: trace_board.h */
 	int64_t local_offset; /* seconds that local time is ahead */
 	int64_t exec_begin;   /* ns, when the exec was made that EXEC_TRACE_LINE is of */
 	uint64_t calls[EXEC_CALL_WORDS];

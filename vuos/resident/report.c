@@ -48,18 +48,19 @@ static long log_descriptor(void)
 	return takes_text(STDERR) ? STDERR : -1;
 }
 
-/* The signal is the thread's own, so it is there when the write comes back, unless one was there before. */
+/* The signal of a failed write is the thread's own, so it is there at once, unless one was there before. */
 long report_write(long fd, const char *text, size_t len)
 {
-	const uint64_t broken_pipe = SIGNAL_BIT(SIGPIPE), no_time[2] = { 0 };
-	uint64_t mask = 0, pending = 0;
+	const uint64_t signals = SIGNAL_BIT(SIGPIPE) | SIGNAL_BIT(SIGXFSZ), no_time[2] = { 0 };
+	uint64_t mask = 0, pending = 0, sent;
 	long n;
 
-	(void)NATIVE(__NR_rt_sigprocmask, SIG_BLOCK, &broken_pipe, &mask, sizeof(mask));
+	(void)NATIVE(__NR_rt_sigprocmask, SIG_BLOCK, &signals, &mask, sizeof(mask));
 	(void)NATIVE(__NR_rt_sigpending, &pending, sizeof(pending));
 	n = NATIVE(__NR_write, fd, text, len);
-	if (n == -EPIPE && !(pending & broken_pipe))
-		(void)NATIVE(__NR_rt_sigtimedwait, &broken_pipe, NULL, no_time, sizeof(broken_pipe));
+	sent = n == -EPIPE ? SIGNAL_BIT(SIGPIPE) : n == -EFBIG ? SIGNAL_BIT(SIGXFSZ) : 0;
+	if (sent & ~pending)
+		(void)NATIVE(__NR_rt_sigtimedwait, &sent, NULL, no_time, sizeof(sent));
 	(void)NATIVE(__NR_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	return n;
 }

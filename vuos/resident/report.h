@@ -7,8 +7,8 @@
 /* LEN bytes with the newline, if there is a log that takes them now. */
 void report_line(const char *text, size_t len);
 /*
- * As write(2), but that nobody reads a pipe any more is an error only, and no signal: the program has not
- * written there.
+ * As write(2), but that nobody reads a pipe any more, or a file is too large (RLIMIT_FSIZE), is an error only,
+ * and no signal: the program has not written there.
  */
 long report_write(long fd, const char *text, size_t len);
 /* Whether somebody looks at the log. */

@@ -80,6 +80,7 @@ void trace_start(const void *state, uint64_t argv, uint64_t envp)
 		return;
 	trace_how = *how;
 	trace_how.name[EXEC_TRACE_NAME_MAX] = '\0';
+	trace_how.slots = MIN(trace_how.slots, BOARD_SLOTS);
 	trace_how.flags &= ~(uint32_t)TRACE_FIRST;
 	process.watch |= WATCH_TRACE;
 	trace_out_start();

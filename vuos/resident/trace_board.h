@@ -41,5 +41,6 @@ struct board_slot {
 	char text[SLOT_TEXT];
 } __attribute__((aligned(BOARD_PAGE)));
 
+/* With all slots: there are as many as the file has room for (struct exec_trace). */
 #define BOARD_SIZE         (sizeof(struct board) + BOARD_SLOTS * sizeof(struct board_slot))
 #define BOARD_SLOT_AT(slot) (sizeof(struct board) + (uint64_t)(slot) * sizeof(struct board_slot))

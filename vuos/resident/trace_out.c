@@ -62,13 +62,13 @@ static int32_t find_slot(void)
 {
 	int32_t self = (int32_t)NATIVE(__NR_getpid);
 
-	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+	for (unsigned i = 0; i < trace_how.slots; i++)
 		if (trace_board.owners[i] == self)
 			return (int32_t)i;
-	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+	for (unsigned i = 0; i < trace_how.slots; i++)
 		if (!trace_board.owners[i] && take(i, 0))
 			return (int32_t)i;
-	for (unsigned i = 0; i < BOARD_SLOTS; i++) {
+	for (unsigned i = 0; i < trace_how.slots; i++) {
 		int32_t owner = trace_board.owners[i];
 
 		if (owner && is_gone(owner) && take(i, owner))

@@ -14,10 +14,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "memory_file.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x10
@@ -25,7 +25,6 @@
 
 #define SEALS     (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 #define INDEX_LEN (SEGMENT_KINDS * sizeof(struct segment_place))
-#define FIRST_FD  3 /* the standard ones may be closed, and are the program's */
 
 static uint64_t units(uint64_t len)
 {
@@ -181,42 +180,16 @@ int segment_set(struct segment_writer *w, enum segment_kind kind, const void *da
 
 /* --- the file -------------------------------------------------------------------------------------- */
 
-/* A limit of the size of files is meant for others: it is lifted for a moment, or bounds the segment. */
-static int set_size(int fd, size_t *size)
-{
-	struct rlimit old, lifted;
-	int r;
-
-	if (getrlimit(RLIMIT_FSIZE, &old) < 0)
-		return -errno;
-	lifted = old;
-	if (old.rlim_cur < *size)
-		lifted.rlim_cur = old.rlim_max < *size ? old.rlim_max : *size;
-	if (lifted.rlim_cur < *size)
-		*size = lifted.rlim_cur / SEGMENT_UNIT * SEGMENT_UNIT;
-	(void)setrlimit(RLIMIT_FSIZE, &lifted);
-	r = ftruncate(fd, (off_t)*size) < 0 ? -errno : 0;
-	(void)setrlimit(RLIMIT_FSIZE, &old);
-	return r;
-}
-
 static int make_file(struct segment_writer *w, size_t size)
 {
-	auto_close int made = memfd_create("umvu-view", MFD_CLOEXEC | MFD_ALLOW_SEALING), fd = -1;
-	int r = made < 0 ? -errno : set_size(made, &size);
+	int fd = memory_file_make("umvu-view", SEGMENT_UNIT, &size, &w->base);
 
-	if (r < 0)
-		return r;
+	if (fd < 0)
+		return fd;
+	w->fd = fd;
+	w->len = size;
 	if (size < SEGMENT_RECORDS + units(INDEX_LEN))
 		return -EFBIG;
-	fd = fcntl(made, F_DUPFD_CLOEXEC, FIRST_FD);
-	if (fd < 0)
-		return -errno;
-	w->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (w->base == MAP_FAILED)
-		return -errno;
-	w->len = size;
-	w->fd = TAKE_FD(fd);
 	return fcntl(w->fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
 }
 
@@ -229,7 +202,8 @@ int segment_writer_init(struct segment_writer *w, size_t size, struct error *err
 	r = make_file(w, size);
 	if (r < 0) {
 		segment_writer_free(w);
-		return error_set_errno(error, -r, "cannot make the memory that a view shares");
+		return error_set_errno(error, -r, "cannot make the memory that a view shares%s",
+				       r == -EFBIG ? " (ulimit -f)" : "");
 	}
 	header = w->base;
 	header->magic = SEGMENT_MAGIC;

@@ -12,10 +12,12 @@
 #include "base/parse.h"
 #include "base/util.h"
 #include "call_set.h"
+#include "memory_file.h"
 #include "options.h"
 #include "vuos/resident/trace_board.h"
 
 #define STRINGS_MAX 65536
+#define SEALS       (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
 
 static struct trace_settings *of(void *settings)
 {
@@ -183,18 +185,21 @@ static int open_file(const char *file, struct error *error)
 			 strerror(errno)); /* -ENOENT would be the program's */
 }
 
+/* With fewer slots where there is a limit of the size of files. */
 static int make_board(struct trace_view *view, struct error *error)
 {
-	void *memory;
+	size_t size = BOARD_SIZE;
+	void *memory = NULL;
 
-	view->board_fd = memfd_create("umvu", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (view->board_fd < 0 || ftruncate(view->board_fd, BOARD_SIZE) < 0 ||
-	    fcntl(view->board_fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
-		return error_set_errno(error, errno, "cannot make a file of memory for the trace");
-	memory = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, view->board_fd, 0);
-	if (memory == MAP_FAILED)
-		return error_set_errno(error, errno, "cannot map the board of the trace");
+	view->board_fd = memory_file_make("umvu", BOARD_PAGE, &size, &memory);
+	if (view->board_fd >= 0 && size < sizeof(struct board)) {
+		(void)munmap(memory, size);
+		return error_set_errno(error, EFBIG, "cannot make the board of the trace (ulimit -f)");
+	}
+	if (view->board_fd < 0 || fcntl(view->board_fd, F_ADD_SEALS, SEALS) < 0)
+		return error_set_errno(error, errno, "cannot make the board of the trace");
 	view->board = memory;
+	view->how.slots = (uint32_t)((size - sizeof(struct board)) / sizeof(struct board_slot));
 	return 0;
 }
 

@@ -83,7 +83,7 @@ static void finish_slot(const struct trace_view *view, struct board_slot *slot, 
 
 static void finish_lines(const struct trace_view *view)
 {
-	for (unsigned i = 0; i < BOARD_SLOTS; i++) {
+	for (unsigned i = 0; i < view->how.slots; i++) {
 		struct board_slot *slot = (void *)((char *)view->board + BOARD_SLOT_AT(i));
 		int32_t owner = view->board->owners[i];
 		auto_close int fd = -1;
