@@ -37,7 +37,7 @@ SAME = {
     'children': ['/bin/sh', '-c', '/bin/true; /bin/ls / >/dev/null; (exit 5); exit 4'],
     'python': ['/usr/bin/python3', '-S', '-E', '-c', 'import os\nfor n in range(500): os.stat("/")\n'],
     'perl': ['/usr/bin/perl', '-e', 'for (1..300) { -e "/etc/passwd" } fork or exit 3; wait; print $? >> 8'],
-    'awk': ['/usr/bin/awk', 'BEGIN { while ((getline line <"/etc/group") > 0) print line; system("exit 3") }'],
+    'awk': ['/usr/bin/mawk', 'BEGIN { while ((getline line <"/etc/group") > 0) print line; system("exit 3") }'],
 }
 # What does not, with threads and signals at any time: only that none is missed can be said.
 PYTHON = '''
