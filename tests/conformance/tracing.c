@@ -209,6 +209,91 @@ CASE(trace_vfork_child, "SIGTRAP rax=0 orig=59 zero=1 argc=2 end=exit:7")
 	say_run(PTRACE_CONT, pid, 0);
 }
 
+/* The parent does not wait for the child, but for the end of a pipe that the exec closes. */
+CASE(trace_exec_behind_pipe, "read=0 SIGTRAP rax=0 orig=59 zero=1 argc=2 end=exit:7")
+{
+	int pipes[2];
+	char byte;
+	pid_t pid;
+
+	NEED(pipe2(pipes, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(pipes[0]);
+		if (request(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+			execute();
+		_exit(97);
+	}
+	(void)close(pipes[1]);
+	say("read=%zd", read(pipes[0], &byte, 1));
+	say_next(pid);
+	say_first_instruction(pid);
+	say_run(PTRACE_CONT, pid, 0);
+}
+
+CASE(trace_me_twice, "SIGSTOP end=exit:3")
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int first = request(PTRACE_TRACEME, 0, NULL, NULL) == 0;
+		int second = request(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == EPERM;
+
+		stop_here();
+		_exit(first + second + (request(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == EPERM));
+	}
+	say_next(pid);
+	say_run(PTRACE_CONT, pid, 0);
+}
+
+/* A child that does FAULT at once, without another call. */
+static void trace_fault(void (*fault)(void))
+{
+	siginfo_t info = { 0 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (request(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+			fault();
+		_exit(5);
+	}
+	say_next(pid);
+	NEED(request(PTRACE_GETSIGINFO, pid, NULL, &info) == 0);
+	say("code=%d", info.si_code);
+	say_run(PTRACE_CONT, pid, info.si_signo == SIGTRAP ? 0 : info.si_signo);
+}
+
+static void write_nowhere(void)
+{
+	*(volatile int *)nowhere() = 1;
+}
+
+CASE(trace_me_breakpoint, "SIGTRAP code=128 end=exit:5")
+{
+	trace_fault(breakpoint);
+}
+
+CASE(trace_me_fault, "SIGSEGV code=2 end=SIGSEGV")
+{
+	trace_fault(write_nowhere);
+}
+
+/* It waits: a signal that the parent sends stops it. */
+CASE(trace_me_and_wait, "SIGUSR1 end=SIGUSR1")
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (request(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+			(void)pause();
+		_exit(6);
+	}
+	wait_asleep(pid);
+	NEED(kill(pid, SIGUSR1) == 0);
+	say_next(pid);
+	say_run(PTRACE_CONT, pid, SIGUSR1);
+}
+
 /* --- memory and registers ---------------------------------------------------------------------- */
 
 static volatile long word = 1234567890123;

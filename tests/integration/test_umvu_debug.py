@@ -258,3 +258,12 @@ def test_strace_injects(lab, debuggee, what):
                          f'inject={what}', debuggee, 'calls'))
     bare = lines(None)
     assert lines('dispatch') == bare and ('INJECTED' in bare or 'DELAYED' in bare or 'SIGUSR1' in bare)
+
+
+@pytest.mark.parametrize('way', ['dispatch', 'filter'])
+def test_first_program_wants_to_be_traced(lab, way):
+    """Whose parent is umvu has no tracer, and is not held up; a second time is an error, as with one."""
+    code = ('import ctypes, os\nptrace = ctypes.CDLL(None).ptrace\n'
+            'print(ptrace(0, 0, 0, 0), ptrace(0, 0, 0, 0), flush=True)\nos.system("echo fine")')
+    done = lab.run([SIDES['ours'].program('umvu'), f'--trap={way}', tool('python3'), '-c', code])
+    assert (done.status, done.out) == (0, '0 -1\nfine\n')

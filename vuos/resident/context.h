@@ -45,6 +45,13 @@ struct traced_call {
 	uint64_t resent;     /* the signal that comes once more, for the kernel only; 0: none */
 };
 
+/* ptrace(PTRACE_TRACEME), as traced.c has it. */
+enum traceme {
+	TRACEME_NOT,
+	TRACEME_LATER, /* the kernel is to be told */
+	TRACEME_TOLD,
+};
+
 struct context {
 	struct context *self;
 	uint32_t work;       /* CONTEXT_WORK: changed by single instructions only */
@@ -57,7 +64,7 @@ struct context {
 	uint64_t gs;
 	uint64_t mark; /* CONTEXT_MARK_VALUE, by which fast_entry knows that the GS base is ours */
 	struct traced_call call;
-	bool trace_at_exec;  /* ptrace(PTRACE_TRACEME) is made up for then: traced.c */
+	enum traceme traceme; /* what it has said of being traced: traced.c */
 	/* On the way out by the trapped instruction: where to, and with which result. */
 	uint64_t leave_pc, leave_result;
 	/* A signal to be delivered when the thread leaves; everything else is blocked meanwhile. */
@@ -194,6 +201,7 @@ enum {
 	WATCH_ENDS = 32,    /* the trace tells of signals that end the process: signals.h */
 	WATCH_DEBUG = 16,   /* some debug tag is, or was, active: debug.h */
 	WATCH_KEYS = 8,     /* some memory may have a protection key (keys.h) */
+	WATCH_TRACEME = 64, /* some thread is to be traced: traced.h */
 };
 
 struct process {

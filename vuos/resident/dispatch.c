@@ -93,6 +93,8 @@ static long serve_traced(struct context *c, struct call *call)
 /* Somebody wants to know of, or to decide on, each call. */
 static __attribute__((noinline)) long serve_watched(struct context *c, struct call *call)
 {
+	if (process.watch & WATCH_TRACEME)
+		traced_call(c, call->raw[0]);
 	return process.watch & WATCH_DEBUG ? debug_serve(c, call, serve_traced) : serve_traced(c, call);
 }
 

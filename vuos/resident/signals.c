@@ -516,7 +516,8 @@ static void handle_fault(struct context *c, struct frame *f)
 			own_fault(f);
 		return;
 	}
-	signal_force(c, f, &f->info);
+	if (!traced_fault(c, f))
+		signal_force(c, f, &f->info);
 }
 
 /* A wait that it has met goes on: it was only about tracees that nobody is to be told of. */

@@ -10,17 +10,21 @@
  * A stop is a breakpoint instruction. If the tracer is gone, its SIGTRAP is ignored (signals.c), and nobody
  * is asked again.
  *
- * A child of vfork(2) that wants to be traced cannot be it at once: it would stop at its next call, and its
- * parent, who has to continue it, sleeps until it has executed something. So it is told to the kernel just
- * before exec.
+ * A child that wants to be traced (PTRACE_TRACEME) is not at once: it would stop at its next call, which only
+ * its parent can hide, who may wait until it has executed something: by vfork(2), or for the end of a pipe.
+ * So it is told to the kernel just before exec; or before the first call by which it may meet a signal, or
+ * somebody may see that it is not traced yet; and at a fault.
  */
 #include "vuos/resident/traced.h"
 
 #include <asm/ptrace.h>
+#include <asm/signal.h>
 #include <linux/prctl.h>
 #include <linux/ptrace.h>
 
 #include "vuos/resident/patch.h"
+#include "vuos/resident/view.h"
+#include "vuos/view/records.h"
 
 typedef void stop_function(void);
 
@@ -118,25 +122,85 @@ void traced_forked(struct context *c)
 		c->traced &= ~(uint32_t)TRACED_ADOPTED;
 	else
 		c->traced = 0; /* it was the parent's */
+	c->traceme = TRACEME_NOT;
 	c->call.skip_exit = 1;
 }
 
 /* --- ptrace(PTRACE_TRACEME) --------------------------------------------------------------------- */
 
+/* Whose parent is umvu has nobody who could trace it: umvu would have to continue it at each call. */
+static bool has_tracer(void)
+{
+	struct view_info info = { 0 };
+	struct segment segment;
+
+	if (view_segment(&segment))
+		(void)segment_read(&segment, SEGMENT_INFO, &info, sizeof(info));
+	return (uint64_t)NATIVE(__NR_getppid) != info.supervisor;
+}
+
 long traced_me(struct context *c, struct call *call)
 {
-	if (!c->is_vfork_child)
-		return native_call(call->raw);
-	if (c->trace_at_exec || c->traced)
+	if (c->traceme == TRACEME_LATER || c->traced)
 		return -EPERM;
-	c->trace_at_exec = true;
+	if (c->traceme == TRACEME_TOLD)
+		return native_call(call->raw);
+	c->traceme = TRACEME_LATER;
+	if (!c->is_vfork_child && has_tracer())
+		(void)__atomic_fetch_or(&process.watch, WATCH_TRACEME, __ATOMIC_SEQ_CST);
 	return 0;
+}
+
+static void tell(struct context *c)
+{
+	c->traceme = TRACEME_TOLD;
+	(void)NATIVE(__NR_ptrace, PTRACE_TRACEME, 0, 0, 0);
+}
+
+static bool is_to_tell(const struct context *c)
+{
+	return c->traceme == TRACEME_LATER && process.watch & WATCH_TRACEME && !c->is_vfork_child;
+}
+
+/* What a child does on its way to exec. */
+static bool is_before_exec(uint64_t number)
+{
+	static const uint16_t numbers[] = {
+		__NR_execve, __NR_execveat, __NR_exit, __NR_exit_group, __NR_ptrace, __NR_personality,
+		__NR_close, __NR_close_range, __NR_dup, __NR_dup2, __NR_dup3, __NR_fcntl, __NR_write,
+		__NR_chdir, __NR_fchdir, __NR_umask, __NR_setpgid, __NR_setsid, __NR_getpid, __NR_getppid,
+		__NR_gettid, __NR_prctl, __NR_prlimit64, __NR_setrlimit, __NR_setgroups, __NR_setresgid,
+		__NR_setresuid, __NR_setgid, __NR_setuid, __NR_rt_sigaction, __NR_brk, __NR_mmap,
+		__NR_munmap, __NR_mprotect, __NR_futex,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+void traced_call(struct context *c, uint64_t number)
+{
+	if (is_to_tell(c) && !is_before_exec(number))
+		tell(c);
+}
+
+bool traced_fault(struct context *c, struct frame *f)
+{
+	bool is_breakpoint = f->info.signo == SIGTRAP;
+
+	if (!is_to_tell(c) || (is_breakpoint && f->info.code != SI_KERNEL))
+		return false;
+	f->uc.rip -= is_breakpoint;
+	tell(c);
+	return true;
 }
 
 void traced_exec(struct context *c)
 {
-	if (c->trace_at_exec)
-		(void)NATIVE(__NR_ptrace, PTRACE_TRACEME, 0, 0, 0);
+	if (c->traceme == TRACEME_LATER && (c->is_vfork_child || process.watch & WATCH_TRACEME))
+		tell(c);
 }
 
 /*
@@ -145,6 +209,6 @@ void traced_exec(struct context *c)
  */
 void traced_exec_failed(struct context *c)
 {
-	if (c->trace_at_exec && process.trap == TRAP_DISPATCH)
+	if (c->traceme == TRACEME_TOLD && c->is_vfork_child && process.trap == TRAP_DISPATCH)
 		(void)NATIVE(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
 }

@@ -30,6 +30,10 @@ void traced_forked(struct context *c);
 
 /* ptrace(PTRACE_TRACEME). */
 long traced_me(struct context *c, struct call *call);
+/* With WATCH_TRACEME: before the call of that NUMBER. */
+void traced_call(struct context *c, uint64_t number);
+/* Before a signal for a fault of the program's. True: it is to happen once more, for its tracer. */
+bool traced_fault(struct context *c, struct frame *f);
 /* The last before the resident executes another; and when that has failed. */
 void traced_exec(struct context *c);
 void traced_exec_failed(struct context *c);
