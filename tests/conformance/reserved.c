@@ -211,28 +211,29 @@ static int count_entries(const char *path)
 	return count;
 }
 
-/* A process that has copied ours is listed as we are. */
-static void list_other(void)
+/* A process that has copied ours, or runs PROGRAM, is listed as we are. */
+static void list_other(const char *label, const char *program)
 {
-	int pipe_ends[2], count = 0;
-	pid_t pid;
-	char path[64];
+	char path[64], command[32] = "";
+	pid_t pid = fork();
 
-	NEED(pipe(pipe_ends) == 0);
-	pid = fork();
 	if (pid == 0) {
 		(void)range(16, ~0u, 0);
+		if (program)
+			(void)execl(program, program, "60", NULL);
 		(void)pause();
 	}
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	while (program && strcmp(command, "sleep\n") != 0)
+		read_file(path, command, sizeof(command));
 	wait_asleep(pid);
-	count = count_entries(path);
-	say("other=%d", count - 1);
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	say("%s=%d", label, count_entries(path) - 1);
 	NEED(kill(pid, SIGKILL) == 0);
 	(void)wait_status(pid);
 }
 
-CASE(descriptors_listed, "fd=23,21,0 one=23,21,0 old=23,21,0 info=23,21,0 other=17")
+CASE(descriptors_listed, "fd=23,21,0 one=23,21,0 old=23,21,0 info=23,21,0 other=17 program=17")
 {
 	char path[64];
 
@@ -245,7 +246,8 @@ CASE(descriptors_listed, "fd=23,21,0 one=23,21,0 old=23,21,0 info=23,21,0 other=
 	list("old", "/proc/thread-self/fd", SYS_getdents, 32);
 	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/fdinfo", (int)getpid());
 	list("info", path, SYS_getdents64, 100);
-	list_other();
+	list_other("other", NULL);
+	list_other("program", "/bin/sleep");
 }
 
 /* exec needs none, and gives what is closed by it. */

@@ -38,24 +38,25 @@ static bool is_of_proc(int fd)
 	return NATIVE(__NR_fstatfs, fd, status) == 0 && status[0] == PROC_SUPER_MAGIC;
 }
 
-/* The reserved descriptor that is called NAME; -1. */
-static long reserved_of_name(const char *name)
+/* The reserved descriptor that would be called NAME; RESERVED_ROOM: none. */
+static enum reserved kind_of_name(const char *name)
 {
 	const char *at = name;
-	uint64_t number = text_take_number(&at, 10);
+	uint64_t number = text_take_number(&at, 10) - process.reserved.first;
 
-	if (at == name || *at || !reserved_has(number))
-		return -1;
-	return reserved_get((enum reserved)(number - process.reserved.first));
+	return at == name || *at || number >= RESERVED_ROOM ? RESERVED_ROOM : (enum reserved)number;
 }
 
-/* Whether the file that is open as NAME in the process whose directory is listed is FD's. */
-static bool is_open_there(const struct listing *listing, const char *name, long fd)
+/* Whether what KIND is here is open by the same number in the process whose directory is listed. */
+static bool is_open_there(const struct listing *listing, enum reserved kind)
 {
 	char path[sizeof("../fd/") + NAME_ROOM];
 	struct statx ours, theirs;
+	long fd = reserved_get(kind);
 
-	(void)text_put(text_put(path, "../fd/"), name);
+	if (fd < 0)
+		return false;
+	(void)text_put_number(text_put(path, "../fd/"), (uint64_t)fd, 10);
 	if (NATIVE(__NR_statx, fd, "", 0x1000, STATX_INO, &ours) < 0 ||
 	    NATIVE(__NR_statx, listing->fd, path, 0, STATX_INO, &theirs) < 0)
 		return false;
@@ -67,13 +68,16 @@ static bool is_hidden(const struct listing *listing, uint64_t at, struct entry *
 {
 	const char *name = listing->is_old ? entry->rest : entry->rest + 1;
 	char type = entry->rest[0];
-	long fd;
+	enum reserved kind;
 
 	entry->rest[NAME_ROOM - 1] = '\0';
-	fd = reserved_of_name(name);
-	if (fd < 0 || (listing->is_old && copy_in(&type, at + entry->len - 1, 1) < 0))
+	kind = kind_of_name(name);
+	if (kind == RESERVED_ROOM || (listing->is_old && copy_in(&type, at + entry->len - 1, 1) < 0))
 		return false;
-	return (type == TYPE_REGULAR || type == TYPE_LINK) && is_open_there(listing, name, fd);
+	if (type != TYPE_REGULAR && type != TYPE_LINK)
+		return false;
+	/* Its program is each process's own; so it is one of the view's that has it. */
+	return is_open_there(listing, kind == RESERVED_PROGRAM ? RESERVED_RESIDENT : kind);
 }
 
 /* The memory from FROM to END moves down to TO. */
