@@ -90,6 +90,24 @@ CASE(filter_error_numbers, "none=0 largest=-4095 larger=-4095 unknown=ENOSYS")
 	TRY("unknown", syscall(1000));
 }
 
+/* Also those that the kernel uses for itself. */
+CASE(filter_all_errors, "as wanted=600")
+{
+	int as_wanted = 0;
+
+	for (int number = 1; number <= 600; number++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			alarm(10);
+			NEED(filter_number(0, SYS_getuid, FAIL((unsigned)number)) == 0);
+			_exit(syscall(SYS_getuid) == -1 && errno == number ? 0 : 1);
+		}
+		as_wanted += wait_status(pid) == 0;
+	}
+	say("as wanted=%d", as_wanted);
+}
+
 CASE(filter_unknown_number, "failed=EDOM minus=EBADMSG")
 {
 	NEED(filter_number(0, 1000, FAIL(EDOM)) == 0);

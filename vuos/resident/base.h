@@ -66,7 +66,7 @@ static inline long syscall6(long number, uint64_t a, uint64_t b, uint64_t c, uin
 
 static inline bool is_error(long result)
 {
-	return (unsigned long)result > -PAGE;
+	return (unsigned long)result >= -PAGE; /* CALL_RESTART is one, too */
 }
 
 /* The compiler calls these by itself. */

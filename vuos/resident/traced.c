@@ -26,6 +26,8 @@
 #include "vuos/resident/view.h"
 #include "vuos/view/records.h"
 
+#define ERESTARTSYS 512 /* of the kernel's own: what a tracer sees of a call that a signal has met */
+
 typedef void stop_function(void);
 
 bool traced_is_stop(uint64_t pc)
@@ -71,7 +73,10 @@ static long leave(struct context *c, struct call *call, long result)
 		stop_at(traced_exit);
 		return result;
 	}
-	shown = (uint64_t)(c->call.interrupted ? c->call.interrupted : result);
+	if (c->call.interrupted)
+		shown = (uint64_t)c->call.interrupted;
+	else
+		shown = (uint64_t)(result == CALL_RESTART ? -ERESTARTSYS : result);
 	*rax = shown;
 	stop_at(traced_exit);
 	if (*rax != shown || (int32_t)c->call.number == -1)

@@ -35,5 +35,8 @@
 /* The "number" of a call by which a thread only asks for a frame of the kernel's, to leave by. */
 #define CALL_LEAVE 0x5eed5eed
 
-/* Result of a call that was not made since a signal came first: it is made afresh after the signal. */
-#define CALL_RESTART (-512)
+/*
+ * Result of a call that was not made since a signal came first: it is made afresh after the signal. No error
+ * of the kernel's, nor of a program's filter, is that large.
+ */
+#define CALL_RESTART (-4096)
