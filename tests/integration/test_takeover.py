@@ -74,7 +74,8 @@ def test_twenty_takeovers(lab, ours):
             if turn == 0:
                 fds = fd_count(switch.pid)
             other.ok('showinfo')
-        assert fd_count(switch.pid) == fds
+        # No more than after the first; what brought the state may still be open for a moment.
+        wait_until(lambda: fd_count(switch.pid) <= fds, what='the same descriptors')
         for one in (pair, ring_pair, tagged_pair):
             one.wait_rounds(20)
     for one in (pair, ring_pair, tagged_pair):
@@ -543,9 +544,11 @@ def test_killed_in_the_middle(lab, ours, pair):
     It is stopped first. When the old one then sleeps, or has ended, it is known who has the switch.
     """
     switch, killed = pair.switch, 0
-    for turn in range(24):
+    for turn in range(300):
+        if turn >= 24 and killed > 3:
+            break
         new = lab.spawn([ours.program('vde_switch'), '-s', switch.path, '--takeover', '--nostdin'])
-        deadline = time.monotonic() + 0.0005 * turn
+        deadline = time.monotonic() + (0.0005 * turn if turn < 24 else 0)   # then: as early as can be
         while time.monotonic() < deadline and switch.proc.poll() is None:
             pass
         new.signal(signal.SIGSTOP)
