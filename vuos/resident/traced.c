@@ -134,24 +134,29 @@ void traced_forked(struct context *c)
 /* --- ptrace(PTRACE_TRACEME) --------------------------------------------------------------------- */
 
 /* Whose parent is umvu has nobody who could trace it: umvu would have to continue it at each call. */
-static bool has_tracer(void)
+static bool is_supervisor(long pid)
 {
 	struct view_info info = { 0 };
 	struct segment segment;
 
 	if (view_segment(&segment))
 		(void)segment_read(&segment, SEGMENT_INFO, &info, sizeof(info));
-	return (uint64_t)NATIVE(__NR_getppid) != info.supervisor;
+	return (uint64_t)pid == info.supervisor;
 }
 
 long traced_me(struct context *c, struct call *call)
 {
+	const uint64_t getppid[7] = { __NR_getppid }; /* which umvu may have denied: no NATIVE() */
+	long parent = native_call(getppid);
+
 	if (c->traceme == TRACEME_LATER || c->traced)
 		return -EPERM;
 	if (c->traceme == TRACEME_TOLD)
 		return native_call(call->raw);
+	if (parent == CALL_RESTART)
+		return parent;
 	c->traceme = TRACEME_LATER;
-	if (!c->is_vfork_child && has_tracer())
+	if (!c->is_vfork_child && !is_supervisor(parent))
 		(void)__atomic_fetch_or(&process.watch, WATCH_TRACEME, __ATOMIC_SEQ_CST);
 	return 0;
 }
