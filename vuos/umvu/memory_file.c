@@ -13,7 +13,7 @@
 #define FIRST_FD 3 /* the standard ones may be closed, and are the program's */
 
 /* A limit of the size of files is meant for others: it is lifted for a moment, or bounds the file. */
-static int set_size(int fd, size_t unit, size_t *size)
+static int set_size(int fd, size_t unit, size_t least, size_t *size)
 {
 	struct rlimit old, lifted;
 	int r;
@@ -24,7 +24,7 @@ static int set_size(int fd, size_t unit, size_t *size)
 	lifted.rlim_cur = MAX(old.rlim_cur, MIN(old.rlim_max, (rlim_t)*size));
 	if (lifted.rlim_cur < *size)
 		*size = lifted.rlim_cur / unit * unit;
-	if (*size < unit)
+	if (*size < least)
 		return -EFBIG;
 	(void)setrlimit(RLIMIT_FSIZE, &lifted);
 	r = ftruncate(fd, (off_t)*size) < 0 ? -errno : 0;
@@ -32,10 +32,10 @@ static int set_size(int fd, size_t unit, size_t *size)
 	return r;
 }
 
-int memory_file_make(const char *name, size_t unit, size_t *size, void **ret_base)
+int memory_file_make(const char *name, size_t unit, size_t least, size_t *size, void **ret_base)
 {
 	auto_close int made = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int fd, r = made < 0 ? -errno : set_size(made, unit, size);
+	int fd, r = made < 0 ? -errno : set_size(made, unit, least, size);
 
 	if (r < 0)
 		return r;

@@ -6,7 +6,7 @@
 
 /*
  * A file called NAME, of zeros, of *SIZE bytes or, where RLIMIT_FSIZE allows no more, of fewer: then *SIZE is a
- * multiple of UNIT, and at least 1 UNIT. *RET_BASE is where all of it is mapped for reading and writing. Its
+ * multiple of UNIT, and at least LEAST. *RET_BASE is where all of it is mapped for reading and writing. Its
  * descriptor, which is not one of the standard ones and can be sealed; or a negative errno (-EFBIG: the limit).
  */
-int memory_file_make(const char *name, size_t unit, size_t *size, void **ret_base);
+int memory_file_make(const char *name, size_t unit, size_t least, size_t *size, void **ret_base);

@@ -182,14 +182,13 @@ int segment_set(struct segment_writer *w, enum segment_kind kind, const void *da
 
 static int make_file(struct segment_writer *w, size_t size)
 {
-	int fd = memory_file_make("umvu-view", SEGMENT_UNIT, &size, &w->base);
+	size_t least = SEGMENT_RECORDS + units(INDEX_LEN);
+	int fd = memory_file_make("umvu-view", SEGMENT_UNIT, least, &size, &w->base);
 
 	if (fd < 0)
 		return fd;
 	w->fd = fd;
 	w->len = size;
-	if (size < SEGMENT_RECORDS + units(INDEX_LEN))
-		return -EFBIG;
 	return fcntl(w->fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
 }
 

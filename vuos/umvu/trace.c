@@ -190,15 +190,15 @@ static int make_board(struct trace_view *view, struct error *error)
 {
 	size_t size = BOARD_SIZE;
 	void *memory = NULL;
+	int fd = memory_file_make("umvu", BOARD_PAGE, sizeof(struct board), &size, &memory);
 
-	view->board_fd = memory_file_make("umvu", BOARD_PAGE, &size, &memory);
-	if (view->board_fd >= 0 && size < sizeof(struct board)) {
-		(void)munmap(memory, size);
-		return error_set_errno(error, EFBIG, "cannot make the board of the trace (ulimit -f)");
-	}
-	if (view->board_fd < 0 || fcntl(view->board_fd, F_ADD_SEALS, SEALS) < 0)
-		return error_set_errno(error, errno, "cannot make the board of the trace");
+	if (fd < 0)
+		return error_set_errno(error, -fd, "cannot make the board of the trace%s",
+				       fd == -EFBIG ? " (ulimit -f)" : "");
+	view->board_fd = fd;
 	view->board = memory;
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return error_set_errno(error, errno, "cannot seal the board of the trace");
 	view->how.slots = (uint32_t)((size - sizeof(struct board)) / sizeof(struct board_slot));
 	return 0;
 }
