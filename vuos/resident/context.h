@@ -50,6 +50,7 @@ enum traceme {
 	TRACEME_NOT,
 	TRACEME_LATER, /* the kernel is to be told */
 	TRACEME_TOLD,
+	TRACEME_ALONE, /* there is nobody who could trace it */
 };
 
 struct context {

@@ -133,43 +133,43 @@ void traced_forked(struct context *c)
 
 /* --- ptrace(PTRACE_TRACEME) --------------------------------------------------------------------- */
 
-/* Whose parent is umvu has nobody who could trace it: umvu would have to continue it at each call. */
-static bool is_supervisor(long pid)
+/*
+ * Whose parent is umvu has nobody who could trace it: umvu would have to continue it at each call. That may
+ * come later, too, when the parent ends. The call may be denied (confine.c), unlike those by NATIVE().
+ */
+static bool has_tracer(void)
 {
+	uint64_t parent = (uint64_t)SYSCALL0(__NR_getppid);
 	struct view_info info = { 0 };
 	struct segment segment;
 
 	if (view_segment(&segment))
 		(void)segment_read(&segment, SEGMENT_INFO, &info, sizeof(info));
-	return (uint64_t)pid == info.supervisor;
+	return parent != info.supervisor;
 }
 
 long traced_me(struct context *c, struct call *call)
 {
-	const uint64_t getppid[7] = { __NR_getppid }; /* which umvu may have denied: no NATIVE() */
-	long parent = native_call(getppid);
-
-	if (c->traceme == TRACEME_LATER || c->traced)
+	if (c->traced || c->traceme == TRACEME_LATER || c->traceme == TRACEME_ALONE)
 		return -EPERM;
 	if (c->traceme == TRACEME_TOLD)
-		return native_call(call->raw);
-	if (parent == CALL_RESTART)
-		return parent;
+		return has_tracer() ? native_call(call->raw) : -EPERM;
 	c->traceme = TRACEME_LATER;
-	if (!c->is_vfork_child && !is_supervisor(parent))
+	if (!c->is_vfork_child)
 		(void)__atomic_fetch_or(&process.watch, WATCH_TRACEME, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
 static void tell(struct context *c)
 {
-	c->traceme = TRACEME_TOLD;
-	(void)NATIVE(__NR_ptrace, PTRACE_TRACEME, 0, 0, 0);
+	c->traceme = has_tracer() ? TRACEME_TOLD : TRACEME_ALONE;
+	if (c->traceme == TRACEME_TOLD)
+		(void)NATIVE(__NR_ptrace, PTRACE_TRACEME, 0, 0, 0);
 }
 
 static bool is_to_tell(const struct context *c)
 {
-	return c->traceme == TRACEME_LATER && process.watch & WATCH_TRACEME && !c->is_vfork_child;
+	return c->traceme == TRACEME_LATER && !c->is_vfork_child;
 }
 
 /* What a child does on its way to exec. */
@@ -202,14 +202,16 @@ bool traced_fault(struct context *c, struct frame *f)
 
 	if (!is_to_tell(c) || (is_breakpoint && f->info.code != SI_KERNEL))
 		return false;
-	f->uc.rip -= is_breakpoint;
 	tell(c);
+	if (c->traceme != TRACEME_TOLD)
+		return false;
+	f->uc.rip -= is_breakpoint;
 	return true;
 }
 
 void traced_exec(struct context *c)
 {
-	if (c->traceme == TRACEME_LATER && (c->is_vfork_child || process.watch & WATCH_TRACEME))
+	if (c->traceme == TRACEME_LATER)
 		tell(c);
 }
 
